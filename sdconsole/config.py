@@ -1,0 +1,167 @@
+"""Settings: flag > SDCONSOLE_* > ./sdconsole.toml > the user's file > default. An unknown key is an error."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from sdconsole.errors import UsageError
+
+EMBEDDED = "embedded"
+PROJECT_FILE = Path("sdconsole.toml")
+
+
+def user_file() -> Path:
+    """The settings file of this user, whether it exists or not."""
+    return platformdirs.user_config_path("sdconsole") / "sdconsole.toml"
+
+
+class TargetSettings(BaseModel):
+    """A named PostgreSQL target. The password comes from a pass file, a service or PGPASSWORD."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dsn: str = ""
+    live_schema: str = "servicedesk"
+    reader_role: str = "servicedesk_reader"
+    production: bool = False
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Shares are in percent, sizes in bytes, times in seconds."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="SDCONSOLE_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    state_dir: Path = Path(".sdconsole")
+    target: str = EMBEDDED
+    dsn: str = ""
+    live_schema: str = "servicedesk"
+    reader_role: str = "servicedesk_reader"
+    production: bool = False
+    targets: dict[str, TargetSettings] = Field(default_factory=dict)
+    embedded_root: Path = Field(default_factory=lambda: platformdirs.user_data_path("sdconsole") / "postgres")
+    contract: Path | None = None
+    date_formats: dict[str, Literal["DMY", "MDY", "YMD"]] = Field(default_factory=dict)
+    """By "table.column": the order of day and month where the values leave it open."""
+    mode: str = "complete"
+    min_quality: float = Field(default=80.0, ge=0, le=100)
+    warn_quality: float = Field(default=70.0, ge=0, le=100)
+    mismatch_percent: int = Field(default=10, ge=0, le=100)
+    corrupt_percent: int = Field(default=20, ge=0, le=100)
+    max_quarantine_percent: float = Field(default=5.0, ge=0, le=100)
+    canary_percent: float | None = Field(default=None, gt=0, le=100)
+    """None = 10 percent, and more where that would be too few rows to say anything."""
+    canary_seed: int = 1
+    load_jobs: int | None = Field(default=None, ge=1, le=64)
+    """How many sessions load at once, at most one for each core; None = as many as pay for so many rows."""
+    load_throttle: int | None = Field(default=None, gt=0)
+    """Rows a second that a load sends at most; None = no limit."""
+    cutover_deadline_seconds: float = Field(default=300.0, gt=0)
+    lock_timeout_ms: int = Field(default=200, ge=10, le=10_000)
+    query_timeout_seconds: float = Field(default=30.0, gt=0)
+    keep_versions: int = Field(default=3, ge=2)
+    auto_rollback: bool = False
+    """Switch back by itself when the verification after a cutover fails."""
+    min_free_bytes: int = Field(default=1_000_000_000, ge=0)
+    space_local_bytes: int = Field(default=2_000_000_000, ge=0)
+    space_database_bytes: int = Field(default=5_000_000_000, ge=0)
+    max_memory_percent: float = Field(default=90.0, gt=0, le=100)
+
+    @field_validator("state_dir", "embedded_root", "contract")
+    @classmethod
+    def absolute(cls, path: Path | None) -> Path | None:
+        """A run may be resumed from another folder."""
+        return path.expanduser().absolute() if path is not None else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        project = TomlConfigSettingsSource(settings_cls, toml_file=PROJECT_FILE)
+        personal = TomlConfigSettingsSource(settings_cls, toml_file=user_file())
+        return init_settings, env_settings, project, personal
+
+    def target_settings(self, name: str | None = None) -> TargetSettings:
+        """The named target; `embedded` and an empty name with a dsn are built from the plain settings.
+
+        Raises UsageError ("target-unknown").
+        """
+        wanted = name or self.target
+        if wanted in self.targets:
+            return self.targets[wanted]
+        if wanted != EMBEDDED:
+            near = difflib.get_close_matches(wanted, [EMBEDDED, *self.targets], n=1)
+            raise UsageError(
+                "target-unknown",
+                f"no target is called {wanted!r}",
+                cause=f"known targets: {', '.join([EMBEDDED, *self.targets])}",
+                next_step=f"--target {near[0]}" if near else f"add [targets.{wanted}] to {PROJECT_FILE}",
+            )
+        return TargetSettings(
+            dsn=self.dsn, live_schema=self.live_schema, reader_role=self.reader_role, production=self.production
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings with the given flags on top; a flag that is None was not given.
+
+    Raises UsageError ("settings-unreadable" or "settings-invalid").
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    _refuse_unknown_variables()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UsageError(
+            "settings-invalid",
+            "the settings cannot be used",
+            cause="; ".join(_sentence(detail) for detail in error.errors()),
+            next_step=f"correct the flag, the SDCONSOLE_ variable, {PROJECT_FILE} or {user_file()}",
+        ) from error
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "settings-unreadable",
+            "a settings file cannot be read",
+            cause=str(error),
+            next_step=f"correct {PROJECT_FILE} or {user_file()}",
+        ) from error
+
+
+_OTHER_VARIABLES = frozenset({"SDCONSOLE_PG_BIN", "SDCONSOLE_TRACEBACK", "SDCONSOLE_TEST_DSN"})
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would otherwise be a setting that silently does nothing."""
+    known = {f"SDCONSOLE_{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in os.environ:
+        if name.upper().startswith("SDCONSOLE_") and name.upper().split("__")[0] not in known:
+            near = difflib.get_close_matches(name.upper(), sorted(known), n=1)
+            raise UsageError(
+                "settings-invalid",
+                f"the environment variable {name} is no setting",
+                cause=f"did you mean {near[0]}?" if near else "no setting has a name like it",
+                next_step=f"unset {name}, or correct its name",
+            )
+
+
+def _sentence(detail: Any) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] != "extra_forbidden":
+        return f"{place}: {detail['msg']}"
+    known = TargetSettings.model_fields if place.startswith("targets.") else Settings.model_fields
+    near = difflib.get_close_matches(place.rsplit(".", 1)[-1], list(known), n=1)
+    return f"{place}: unknown key" + (f", did you mean {near[0]!r}?" if near else "")
