@@ -1,0 +1,112 @@
+"""The run's append-only record on disk: one JSON object a line, written before anybody sees the event.
+
+A line is complete when it ends in a newline; a torn last line (power loss, kill -9) was never acted on and is cut
+off when the journal is opened again. Anything else that cannot be read is an error, never skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sdconsole.core.events import Measured, Progress, Record, from_json, to_json
+from sdconsole.errors import OperationFailed
+
+_VOLATILE = (Progress, Measured)
+"""Events whose loss at a power cut costs nothing: written at once, synced with the next event of another kind."""
+
+
+class Journal:
+    """Appends records to a file and syncs those that matter. Raises OSError when the disk refuses.
+
+    A record that could not be written and synced is taken back, so that the next one can have its number; where even
+    that fails the journal is closed and takes no more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(path, flags, 0o600)
+        _cut_torn_line(self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def __call__(self, record: Record) -> None:
+        line = left = to_json(record) + b"\n"
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            if not isinstance(record.event, _VOLATILE):
+                os.fsync(self._descriptor)
+        except OSError:
+            self._take_back()
+            raise
+        self._size += len(line)
+
+    def _take_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        block = os.pread(descriptor, end - start, start)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+        os.fsync(descriptor)
+
+
+def read_journal(path: Path) -> Iterator[Record]:
+    """The complete records of a journal, in order.
+
+    Raises OperationFailed ("journal-damaged") when a complete line is not a record or `seq` has a gap, and
+    FileNotFoundError when there is no journal.
+    """
+    expected = 1
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = from_json(line)
+            except ValueError as error:
+                raise _damaged(path, expected, "is not a record of this version") from error
+            if record.seq != expected:
+                raise _damaged(path, expected, f"has number {record.seq}")
+            expected += 1
+            yield record
+
+
+def _damaged(path: Path, line: int, what: str) -> OperationFailed:
+    return OperationFailed(
+        "journal-damaged",
+        f"the journal {path} cannot be trusted",
+        cause=f"line {line} {what}",
+        state="the database's own ledger still tells which version is live",
+        next_step="sdconsole versions list     and start a new run",
+    )

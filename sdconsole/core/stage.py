@@ -1,0 +1,149 @@
+"""What a stage is and what it is given. A stage reports through `ctx.emit` and never prints.
+
+`D` is the deployment's own state (settings, contract, target): the core passes it through without knowing it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeVar
+
+from sdconsole.core.events import CheckResult, Event, LogLine, Measured, Progress, Waiting
+from sdconsole.core.gates import Answer
+from sdconsole.core.model import CheckStatus, StageName, StageResult
+from sdconsole.errors import Interrupted
+
+D = TypeVar("D")
+
+Unit = Literal["rows", "bytes", "pages", "checks", "queries"]
+
+
+class Cancellation:
+    """A flag that stops a run, and the calls that interrupt what is running right now.
+
+    `cancel()` may be called from any thread, a signal handler's included.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+        self.reason = ""
+
+    @property
+    def requested(self) -> bool:
+        return self._event.is_set()
+
+    def cancel(self, reason: str) -> None:
+        with self._lock:
+            if not self._event.is_set():
+                self.reason = reason
+            self._event.set()
+            callbacks = list(self._callbacks)
+        for callback in callbacks:
+            callback()
+
+    def check(self) -> None:
+        """Raises Interrupted once the run was asked to stop."""
+        if self._event.is_set():
+            raise Interrupted(cause=self.reason)
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps, but raises Interrupted as soon as the run is asked to stop."""
+        self._event.wait(seconds)
+        self.check()
+
+    @contextmanager
+    def interrupting(self, callback: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, `cancel()` also calls `callback` (e.g. a connection's cancel)."""
+        with self._lock:
+            self._callbacks.append(callback)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.remove(callback)
+
+
+class Watch(Protocol):
+    """Looks at disk, memory and server; raises an SdconsoleError when the stage must halt."""
+
+    def __call__(self) -> None: ...
+
+
+@dataclass(slots=True)
+class StageContext(Generic[D]):
+    """What a running stage may use."""
+
+    run_id: str
+    stage: StageName
+    deployment: D
+    results: Mapping[StageName, StageResult]
+    cancellation: Cancellation
+    publish: Callable[[Event], None]
+    question: Callable[[Waiting], Answer]
+    watch: Watch | None = None
+    watch_interval_seconds: float = 1.0
+    _watched_at: float = field(default=0.0, repr=False)
+
+    def emit(self, event: Event) -> None:
+        self.publish(event)
+
+    def log(self, message: str, level: Literal["debug", "info", "warning", "error"] = "info") -> None:
+        self.publish(LogLine(level, message, self.stage))
+
+    def check_result(
+        self, check: str, status: CheckStatus, detail: str, *, measured: str = "", threshold: str = "", remedy: str = ""
+    ) -> None:
+        self.publish(CheckResult(self.stage, check, status, detail, measured, threshold, remedy))
+
+    def measured(self, name: str, value: float, unit: str = "", **labels: str) -> None:
+        self.publish(Measured(self.stage, name, value, unit, labels))
+
+    def progress(self, task: str, done: int, total: int | None, unit: Unit = "rows") -> None:
+        """Report work done; call it every 10,000 rows or so. Also the stage's point to stop or halt at."""
+        self.publish(Progress(self.stage, task, done, total, unit))
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Raises Interrupted when asked to stop, or the health error when the machine is at its limit."""
+        self.cancellation.check()
+        now = time.monotonic()
+        if self.watch is not None and now - self._watched_at >= self.watch_interval_seconds:
+            self._watched_at = now
+            self.watch()
+
+    def ask(self, question: Waiting) -> Answer:
+        return self.question(question)
+
+    def result(self, stage: StageName) -> StageResult:
+        """The result of a stage that has finished. Raises KeyError when it has not."""
+        return self.results[stage]
+
+
+class Stage(Protocol[D]):
+    """One step of a run. Subclasses give a name and `run`; the other members have answers that fit most stages."""
+
+    name: StageName
+    repeats: bool = False
+    """True for a stage that only looks: a resumed run looks again, and later stages keep their results."""
+
+    def run(self, ctx: StageContext[D]) -> StageResult:
+        """Does the work. Raises an SdconsoleError when the run must stop here."""
+        ...
+
+    def question(self, ctx: StageContext[D]) -> Waiting | None:
+        """What a person must confirm before the stage, where the plan holds; None = nothing."""
+        return None
+
+    def recheck(self, ctx: StageContext[D], result: StageResult) -> str | None:
+        """None when the recorded result still holds, else the reason why the stage must run again.
+
+        The engine has already compared the artifacts with their digests.
+        """
+        return None
