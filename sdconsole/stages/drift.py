@@ -1,0 +1,170 @@
+"""Drift: finds the deployment that readers see now in the records of earlier runs, and tells what moved since.
+
+The baseline is the newest successful switch of the same target and live schema; after a rollback, the version that was
+gone back to. Without one there is nothing to compare, and that is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from sdconsole.contract.model import Table
+from sdconsole.core import runs
+from sdconsole.core.model import Artifact, CheckStatus, StageName
+from sdconsole.core.projection import RunState, fold
+from sdconsole.errors import OperationFailed, UsageError, Verdict
+from sdconsole.quality.drift import movements
+from sdconsole.quality.drift_model import Baseline, DriftReport, Moved, Shape, Thresholds
+from sdconsole.quality.drift_seen import Seen, column_pairs, pairs, seen
+from sdconsole.quality.profile_model import Profile
+from sdconsole.quality.schema_drift import against_contract, against_previous
+from sdconsole.stages.deployment import Context, Deployment
+from sdconsole.stages.files import write_json
+from sdconsole.target.conninfo import effective_settings, place_of
+
+MOST_CHECKS = 40
+"""Findings that become checks of the run; all of them are in drift.json."""
+_TABLES = TypeAdapter(tuple[Table, ...])
+_LOUD = frozenset({Shape.MISSING_TABLE, Shape.MISSING_COLUMN, Shape.RETYPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the earlier run left: its folder, its profile and the tables it deployed."""
+
+    baseline: Baseline
+    folder: Path
+    profile: Seen
+    tables: tuple[Table, ...]
+
+
+def report_drift(ctx: Context, profile: Profile, tables: tuple[Table, ...]) -> tuple[Artifact, DriftReport]:
+    """Compares, emits the findings as checks, and writes drift.json."""
+    earlier = find_baseline(ctx)
+    contract = ctx.deployment.contract
+    limits = Thresholds.of(contract)
+    if earlier is None:
+        report = DriftReport(None, limits, shape=against_contract(profile))
+        ctx.check_result("drift", CheckStatus.INFO, "no baseline: no earlier run on record has deployed to this target")
+    else:
+        report = _compared(earlier, profile, tables, limits)
+        _emit(ctx, report, earlier.baseline)
+    return write_json(ctx, "drift", report.to_dict()), report
+
+
+def previous_score(ctx: Context) -> Mapping[str, Any] | None:
+    """The score document of the baseline that the profile stage compared with; None without one."""
+    run = ctx.result(StageName.PROFILE).facts.get("baseline")
+    if not run:
+        return None
+    folder = runs.runs_folder(ctx.deployment.settings.state_dir) / run
+    try:
+        document: Mapping[str, Any] = json.loads((folder / "score.json").read_bytes())
+    except (OSError, ValueError) as error:
+        ctx.log(f"the score of {run} cannot be read for comparison: {error}", "warning")
+        return None
+    return document
+
+
+def find_baseline(ctx: Context) -> Earlier | None:
+    """The deployment that readers of this run's target see, as far as this state folder knows."""
+    live: str | None = None
+    for folder, state in _runs_of_target(ctx.deployment):
+        if live is None and state.verdict is Verdict.OK and state.live_changes:
+            live = state.live_changes[-1].to_version
+        load = state.results.get(StageName.LOAD)
+        if live is not None and load is not None and load.facts.get("version") == live:
+            return _read(ctx, folder, state, live)
+    return None
+
+
+def _runs_of_target(deployment: Deployment) -> Iterator[tuple[Path, RunState]]:
+    """Other runs on the same target and live schema, newest first."""
+    here = _place(json.loads(deployment.settings.model_dump_json()))
+    journals = runs.runs_folder(deployment.settings.state_dir).glob(f"r-*/{runs.JOURNAL}")
+    for folder in sorted((journal.parent for journal in journals), reverse=True):
+        if folder.name == deployment.run_id:
+            continue
+        try:
+            request = runs.read_request(folder)
+            if _place(request.settings) != here:
+                continue
+        except (OperationFailed, UsageError):
+            continue  # a run whose record is damaged is no baseline
+        yield folder, fold(runs.read_records(deployment.settings.state_dir, folder.name))
+
+
+def _place(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Where a run's settings lead to: server and database, and the live schema. Raises UsageError "conninfo"."""
+    chosen = settings.get("targets", {}).get(settings["target"], settings)
+    dsn = chosen["dsn"]
+    server = place_of(effective_settings(dsn)) if dsn else f"embedded {settings['embedded_root']}"
+    return server, chosen["live_schema"]
+
+
+def _read(ctx: Context, folder: Path, state: RunState, version: str) -> Earlier | None:
+    result = state.results.get(StageName.PROFILE)
+    if result is None:
+        return None
+    try:
+        content = {name: (folder / f"{name}.json").read_bytes() for name in ("profile", "tables")}
+        for name, read in content.items():
+            if hashlib.sha256(read).hexdigest() != result.artifact(name).sha256:
+                raise ValueError(f"{name}.json is not the file that was recorded")
+        profile = seen(json.loads(content["profile"]))
+        tables = _TABLES.validate_json(content["tables"])
+    except (OSError, ValueError, KeyError) as error:
+        ctx.log(f"{folder.name} deployed {version}, but cannot be compared with: {error}", "warning")
+        return None
+    return Earlier(Baseline(folder.name, version, profile.as_of, profile.source), folder, profile, tables)
+
+
+def _compared(earlier: Earlier, profile: Profile, tables: tuple[Table, ...], limits: Thresholds) -> DriftReport:
+    now = seen(profile.to_dict())
+    both = tuple(pairs(earlier.profile, now))
+    return DriftReport(
+        earlier.baseline,
+        limits,
+        tables_compared=len(both),
+        columns_compared=sum(len(tuple(column_pairs(old, new))) for old, new in both),
+        movements=movements(earlier.profile, now, limits),
+        shape=(*against_contract(profile), *against_previous(earlier.tables, tables)),
+        rows={new.name: (old.rows, new.rows) for old, new in both},
+    )
+
+
+def _emit(ctx: Context, report: DriftReport, baseline: Baseline) -> None:
+    changes = [change for change in report.shape if change.against == "previous"]
+    ctx.check_result(
+        "drift",
+        CheckStatus.INFO,
+        f"compared with {baseline.version} of {baseline.run}: {report.tables_compared} tables, "
+        f"{report.columns_compared} columns, {len(report.movements)} moved, {len(changes)} changed their shape",
+    )
+    for change in changes[:MOST_CHECKS]:
+        ctx.check_result(
+            f"schema_drift {change.kind} {change.place}",
+            CheckStatus.WARN if change.kind in _LOUD else CheckStatus.INFO,
+            f"{change.change}: {change.effect}",
+        )
+    for movement in report.movements[:MOST_CHECKS]:
+        ctx.check_result(
+            f"drift {movement.kind} {movement.place}",
+            CheckStatus.WARN,
+            movement.change,
+            measured=f"{movement.before} -> {movement.after}",
+            threshold=movement.limit,
+            remedy="news or a defect: look before you confirm the switch"
+            if movement.kind is not Moved.WENT_TO_ZERO
+            else "most likely the export is incomplete: ask before you confirm the switch",
+        )
+    untold = max(len(changes) - MOST_CHECKS, 0) + max(len(report.movements) - MOST_CHECKS, 0)
+    if untold:
+        ctx.log(f"{untold} more findings are in {ctx.deployment.folder / 'drift.json'}")

@@ -1,0 +1,58 @@
+"""The dashboards' queries, run on a version before readers see it and on live afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdconsole.analytics.catalog import MetricParameters, MetricStatus, load_catalog
+from sdconsole.analytics.run import MetricResult, run_metrics
+from sdconsole.core.model import CheckStatus
+from sdconsole.stages.deployment import Context
+from sdconsole.target.connect import Connection
+
+
+def run_queries(
+    ctx: Context, connection: Connection, schema: str, rows: Mapping[str, int], *, reader_role: str | None
+) -> tuple[MetricResult, ...]:
+    """Every metric that these tables can have, each reported as a check; a failed query is a failed check.
+
+    A metric on a table without rows is left out: it has nothing to say on this export.
+    """
+    catalog = load_catalog()
+    filled = [name for name, count in rows.items() if count]
+    metrics = catalog.for_tables(filled)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        ctx.progress("dashboard queries", done, len(metrics), "queries")
+        done += 1
+
+    results = run_metrics(
+        connection,
+        schema,
+        reader_role=reader_role,
+        timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
+        check=step,
+        parameters=MetricParameters.of(ctx.deployment.contract, catalog),
+        metrics=metrics,
+        catalog=catalog,
+    )
+    ctx.progress("dashboard queries", len(metrics), len(metrics), "queries")
+    for result in results:
+        status, detail = _judged(result, catalog.budget_seconds)
+        ctx.check_result(f"query {result.metric.id} {result.metric.title}", status, detail)
+        ctx.measured("dashboard_query", result.duration_seconds, "seconds", metric=result.metric.id)
+    return results
+
+
+def _judged(result: MetricResult, budget_seconds: float) -> tuple[CheckStatus, str]:
+    if result.error:
+        return CheckStatus.FAIL, result.error
+    took = f"{result.duration_seconds * 1000:.0f} ms"
+    if result.status is MetricStatus.NO_DATA:
+        return CheckStatus.INFO, result.reason or "no rows to say anything about"
+    shown = f"{result.value:,.2f} {result.metric.unit}" if result.value is not None else "an answer"
+    if result.duration_seconds > budget_seconds:
+        return CheckStatus.WARN, f"{shown} in {took}, the budget is {budget_seconds * 1000:.0f} ms"
+    return CheckStatus.PASS, f"{shown}, n = {result.n:,}, in {took}"

@@ -1,0 +1,99 @@
+"""Score: before and after cleaning, a ledger of every lost point, and the quality gate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sdconsole.core.model import StageName, StageResult, StageStatus
+from sdconsole.core.stage import Stage
+from sdconsole.errors import GateFailed
+from sdconsole.quality.score import score_file
+from sdconsole.quality.score_model import Score
+from sdconsole.stages.date_orders import way_out
+from sdconsole.stages.deployment import Context, Deployment, reporter
+from sdconsole.stages.drift import previous_score
+from sdconsole.stages.files import clean_path, read_profile, read_tables, snapshot_path, write_json
+
+BREAKER_SCORE = 50.0
+"""Below this no minimum that an operator sets lets a deployment pass."""
+
+
+class ScoreStage(Stage[Deployment]):
+    name = StageName.SCORE
+
+    def recheck(self, ctx: Context, result: StageResult) -> str | None:
+        minimum = ctx.deployment.settings.min_quality
+        return None if result.facts["minimum"] == minimum else f"the minimum is {minimum:g} now"
+
+    def run(self, ctx: Context) -> StageResult:
+        settings, contract = ctx.deployment.settings, ctx.deployment.contract
+        tables, profile = read_tables(ctx), read_profile(ctx)
+        as_of = datetime.fromisoformat(profile.as_of)
+        previous = previous_score(ctx)
+        before = score_file(
+            snapshot_path(ctx),
+            contract,
+            tables,
+            phase="before",
+            orders=profile.orders,
+            as_of=as_of,
+            minimum=settings.min_quality,
+            progress=reporter(ctx, "score before", "checks"),
+            previous=previous["before"] if previous else None,
+        )
+        ctx.emit(before.to_event(self.name))
+        after = score_file(
+            clean_path(ctx),
+            contract,
+            tables,
+            phase="after",
+            orders=profile.orders,
+            as_of=as_of,
+            minimum=settings.min_quality,
+            progress=reporter(ctx, "score after", "checks"),
+            previous=previous["after"] if previous else None,
+        )
+        ctx.emit(after.to_event(self.name))
+        document = write_json(ctx, "score", {"schema": 1, "before": before.to_dict(), "after": after.to_dict()})
+        _gate(ctx, after, way_out(profile))
+        return StageResult(
+            f"{after.total:.2f} {after.grade} (before {before.total:.2f})",
+            StageStatus.WARNED if after.total < settings.warn_quality else StageStatus.PASSED,
+            (document,),
+            {"before": before.total, "after": after.total, "grade": after.grade, "minimum": settings.min_quality},
+        )
+
+
+def _gate(ctx: Context, score: Score, answer: str) -> None:
+    """`answer` = what to say about dates that wait for an order of day and month, "" when none does."""
+    minimum = ctx.deployment.settings.min_quality
+    asking = f"{answer}, or " if answer else ""
+    if score.blockers:
+        raise GateFailed(
+            "blocker",
+            f"{len(score.blockers)} rule(s) that no score can outweigh failed",
+            cause="\n".join(blocker.sentence for blocker in score.blockers),
+            next_step=f"{asking}ask for a corrected export; a blocker cannot be overridden",
+        )
+    if score.total < BREAKER_SCORE:
+        raise GateFailed(
+            "breaker",
+            f"the score {score.total:.2f} is below {BREAKER_SCORE:g}",
+            cause=_losses(score),
+            next_step=f"{asking}ask for a corrected export; the breaker cannot be overridden",
+        )
+    if not score.passes(minimum):
+        raise GateFailed(
+            "score-below-minimum",
+            f"the score {score.total:.2f} is below the minimum {minimum:g}",
+            cause=_losses(score),
+            next_step=f"{asking}a corrected export, "
+            f"or your decision: sdconsole resume {ctx.run_id} --min-quality SCORE",
+        )
+
+
+def _losses(score: Score) -> str:
+    lost = sorted(score.to_event(StageName.SCORE).losses, key=lambda loss: -loss.lost)
+    return "\n".join(
+        f"-{loss.lost:.2f} {loss.title}: {loss.failed:,} of {loss.evaluated:,} failed" for loss in lost[:8]
+    )

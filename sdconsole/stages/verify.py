@@ -1,0 +1,121 @@
+"""Verify: look at live as a reader does, after the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg import sql
+
+from sdconsole.core.model import CheckStatus, Mode, StageName, StageResult, StageStatus
+from sdconsole.core.stage import Stage
+from sdconsole.errors import CheckFailed
+from sdconsole.stages.deployment import Context, Deployment, session
+from sdconsole.stages.loading import actor
+from sdconsole.stages.queries import run_queries
+from sdconsole.stages.way_back import way_back
+from sdconsole.target.adoption import MODE as ADOPTED
+from sdconsole.target.connect import Connection
+from sdconsole.target.ledger_rows import Deployment as LedgerRow
+from sdconsole.target.ledger_rows import VersionState, deployment_of
+from sdconsole.target.names import target_table_name
+from sdconsole.target.published import drift, live_version
+from sdconsole.target.versions import drop_version
+
+
+class VerifyStage(Stage[Deployment]):
+    name = StageName.VERIFY
+    repeats = True
+
+    def run(self, ctx: Context) -> StageResult:
+        with way_back(ctx):
+            return self._verified(ctx)
+
+    def _verified(self, ctx: Context) -> StageResult:
+        version = _expected_version(ctx)
+        with session(ctx) as connection:
+            row = deployment_of(connection, version)
+            wrong = [*_live_problems(ctx, connection, version)]
+            reader = _reader(ctx, connection)
+            wrong += _row_problems(ctx, connection, row, reader)
+            adopted = row.mode == ADOPTED  # its tables are as they were found: the dashboards' queries may not fit them
+            asked = {} if adopted else row.rows
+            results = run_queries(
+                ctx, connection, ctx.deployment.needed_target().live_schema, asked, reader_role=reader
+            )
+            wrong += [f"{result.metric.id} {result.metric.title}: {result.error}" for result in results if result.error]
+            if wrong:
+                raise CheckFailed(
+                    "verification",
+                    f"readers do not get what {version} promised",
+                    cause="\n".join(wrong),
+                    next_step="sdconsole rollback     or look first: sdconsole db psql",
+                )
+            _drop_replaced(ctx, connection)
+        as_whom = f"as {reader}" if reader else "as the deployer: there is no reader role"
+        return StageResult(
+            f"{len(row.rows)} tables and {len(results)} queries answer {as_whom}",
+            StageStatus.PASSED if reader else StageStatus.WARNED,
+            facts={"version": version, "queries": len(results)},
+        )
+
+
+def _expected_version(ctx: Context) -> str:
+    """The version that readers must see: the one this run switched to."""
+    switched = StageName.CUTOVER if StageName.CUTOVER in ctx.results else StageName.ROLLBACK
+    return str(ctx.result(switched).facts["to"])
+
+
+def _live_problems(ctx: Context, connection: Connection, version: str) -> Iterator[str]:
+    live_schema = ctx.deployment.needed_target().live_schema
+    live = live_version(connection, live_schema)
+    if live != version:
+        yield f"{live_schema} shows {live or 'nothing'}, not {version}"
+    different = drift(connection, live_schema)
+    if different is not None:
+        yield different
+    if live == version and different is None:
+        ctx.check_result("live_version", CheckStatus.PASS, f"views and ledger agree on {version}")
+
+
+def _reader(ctx: Context, connection: Connection) -> str | None:
+    """The reader's role, when it exists and this role may act as it."""
+    role = ctx.deployment.needed_target().reader_role
+    row = connection.execute(
+        "SELECT pg_catalog.pg_has_role(current_user, oid, 'MEMBER') FROM pg_catalog.pg_roles WHERE rolname = %s", [role]
+    ).fetchone()
+    if row is None or not row[0]:
+        reason = "does not exist" if row is None else "cannot be taken on by the deployer"
+        ctx.check_result("reader", CheckStatus.WARN, f"the reader role {role!r} {reason}")
+        return None
+    return role
+
+
+def _row_problems(ctx: Context, connection: Connection, row: LedgerRow, reader: str | None) -> Iterator[str]:
+    """Each live view has as many rows as were loaded, counted with the reader's rights."""
+    live_schema = ctx.deployment.needed_target().live_schema
+    for done, (name, expected) in enumerate(row.rows.items(), start=1):
+        with connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            if reader:
+                connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(reader)))
+            view = sql.Identifier(live_schema, target_table_name(name))
+            found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(view)).fetchone()
+        counted = found[0] if found else None
+        if counted != expected:
+            yield f"{live_schema}.{name} has {counted:,} rows, {expected:,} were loaded"
+        else:
+            ctx.check_result(f"rows {name}", CheckStatus.PASS, f"{expected:,} rows")
+        ctx.progress("tables", done, len(row.rows), "queries")
+
+
+def _drop_replaced(ctx: Context, connection: Connection) -> None:
+    """Mode simple keeps no second version: the replaced one goes, if its dump was made."""
+    if ctx.deployment.mode is not Mode.SIMPLE or StageName.CUTOVER not in ctx.results:
+        return
+    replaced = ctx.result(StageName.CUTOVER).facts["from"]
+    if replaced is None or ctx.result(StageName.BACKUP).facts["dumped"] != replaced:
+        return
+    if deployment_of(connection, replaced).state is VersionState.PREVIOUS:
+        reason = "mode simple keeps no second version"
+        drop_version(connection, replaced, actor=actor(ctx), reason=reason, including_previous=True)
+        ctx.log(f"{replaced} was dropped; its dump is in {ctx.deployment.backups}")
