@@ -1,0 +1,60 @@
+"""The library that every interface calls: prepare a run, execute it, look at runs, versions and the target.
+
+Preparing opens and checks everything that can be known beforehand (source, contract, server, lock) and leaves no
+trace when something is wrong. Executing never raises for a failed stage: the returned state says what happened.
+"""
+
+from sdconsole.service.exports import generate_demo, generate_export, number_of_rows
+from sdconsole.service.looking import (
+    last_durations,
+    list_runs,
+    list_versions,
+    load_run,
+    newest_unfinished,
+    read_records,
+)
+from sdconsole.service.preparing import (
+    DeployPlan,
+    DeployRequest,
+    plan_deploy,
+    prepare_deploy,
+    prepare_restore,
+    prepare_resume,
+    prepare_rollback,
+)
+from sdconsole.service.running import PreparedRun, write_summary
+from sdconsole.service.targets import (
+    current_operator,
+    embedded_server,
+    holds_password,
+    recorded_settings,
+    resolve_target,
+)
+from sdconsole.source.generate.manifest import defects_path
+
+__all__ = [
+    "DeployPlan",
+    "DeployRequest",
+    "PreparedRun",
+    "current_operator",
+    "defects_path",
+    "embedded_server",
+    "generate_demo",
+    "generate_export",
+    "holds_password",
+    "last_durations",
+    "list_runs",
+    "list_versions",
+    "load_run",
+    "newest_unfinished",
+    "number_of_rows",
+    "plan_deploy",
+    "prepare_deploy",
+    "prepare_restore",
+    "prepare_resume",
+    "prepare_rollback",
+    "read_records",
+    "recorded_settings",
+    "resolve_target",
+    "write_summary",
+]

@@ -1,0 +1,63 @@
+"""Which server is meant, who works on it, and what of the settings may be written down."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from sdconsole.config import EMBEDDED, Settings
+from sdconsole.target.connect import Target, safe_conninfo
+from sdconsole.target.embedded import EmbeddedServer
+
+
+def embedded_server(settings: Settings) -> EmbeddedServer:
+    return EmbeddedServer(settings.embedded_root)
+
+
+def resolve_target(settings: Settings) -> Target:
+    """The target to work on; the embedded server is started when it is meant."""
+    chosen = settings.target_settings()
+    conninfo, name = chosen.dsn, settings.target
+    if not conninfo and settings.target == EMBEDDED:
+        server = embedded_server(settings)
+        server.start()
+        conninfo = server.own_conninfo()
+    elif settings.target == EMBEDDED:
+        name = "dsn"
+    return Target(
+        name=name,
+        conninfo=conninfo,
+        live_schema=chosen.live_schema,
+        reader_role=chosen.reader_role,
+        production=chosen.production,
+    )
+
+
+def holds_password(conninfo: str) -> bool:
+    """Whether a connection string carries a password."""
+    try:
+        return bool(conninfo_to_dict(conninfo).get("password"))
+    except psycopg.ProgrammingError:
+        return "password" in conninfo.lower()
+
+
+def recorded_settings(settings: Settings) -> dict[str, Any]:
+    """The settings a later process needs, JSON-ready, without any password."""
+    data: dict[str, Any] = json.loads(settings.model_dump_json())
+    data["dsn"] = safe_conninfo(settings.dsn) if settings.dsn else ""
+    for target in data["targets"].values():
+        target["dsn"] = safe_conninfo(target["dsn"]) if target["dsn"] else ""
+    return data
+
+
+def current_operator() -> str:
+    """Who works here, for ledger and journal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry in the user database
+        return f"uid {os.getuid()}"
