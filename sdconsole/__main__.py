@@ -1,0 +1,5 @@
+"""`python -m sdconsole`."""
+
+from sdconsole.interfaces.cli.app import main
+
+main()

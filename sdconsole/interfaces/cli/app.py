@@ -1,0 +1,122 @@
+"""The `sdconsole` command: the Typer application and the process edge where every error becomes a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from sdconsole.config import load_settings
+from sdconsole.errors import SdconsoleError, UsageError
+from sdconsole.interfaces.cli import (
+    backup_commands,
+    contract_commands,
+    db_commands,
+    decide_commands,
+    look_commands,
+    make_commands,
+    quarantine_commands,
+    run_commands,
+    target_commands,
+)
+from sdconsole.interfaces.cli.console import open_console
+from sdconsole.interfaces.cli.output import show_error, write_message
+from sdconsole.interfaces.exit_codes import ExitCode
+from sdconsole.interfaces.terminal import look_at_terminal
+
+app = typer.Typer(
+    name="sdconsole",
+    help="Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console.",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def console(context: typer.Context) -> None:
+    """Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console."""
+    if context.invoked_subcommand is not None:
+        return
+    reason = look_at_terminal().why_no_console
+    if reason:
+        write_message(f"the console cannot open here: {reason}\n")
+        write_message(context.get_help())
+        raise typer.Exit(ExitCode.USAGE)
+    raise typer.Exit(open_console(load_settings()))
+
+
+for commands in (
+    run_commands,
+    decide_commands,
+    look_commands,
+    quarantine_commands,
+    backup_commands,
+    target_commands,
+    contract_commands,
+    make_commands,
+    db_commands,
+):
+    commands.register(app)
+
+
+_SLUGS = {
+    "NoSuchOption": "unknown-option",
+    "MissingParameter": "missing-argument",
+    "BadParameter": "bad-value",
+    "BadOptionUsage": "bad-value",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given))
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments or "--output=json" in arguments
+    try:
+        code = app(args=arguments, prog_name="sdconsole", standalone_mode=False)
+    except SdconsoleError as error:
+        return show_error(error, as_json=as_json)
+    except typer.TyperException as error:
+        return show_error(_usage(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        write_message("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001 - the process edge: no traceback reaches an operator
+        if os.environ.get("SDCONSOLE_TRACEBACK"):
+            write_message(traceback.format_exc())
+        unknown = SdconsoleError(
+            "internal",
+            "sdconsole stopped on an error that it does not know",
+            cause=f"{type(error).__name__}: {error}",
+            state="live is as the ledger says: sdconsole versions list",
+            next_step="set SDCONSOLE_TRACEBACK=1, run it again and report what it prints",
+        )
+        return show_error(unknown, as_json=as_json)
+    return int(code or 0)
+
+
+def _usage(error: typer.TyperException) -> UsageError:
+    text = error.format_message().strip()
+    context = getattr(error, "ctx", None)
+    return UsageError(
+        _SLUGS.get(type(error).__name__, "usage"),
+        text.splitlines()[0] if text else "the command line cannot be used",
+        cause=" ".join(text.splitlines()[1:])
+        or f"{context.command_path if context is not None else 'sdconsole'} does not take it that way",
+        next_step="sdconsole --help, or --help after a command",
+    )
+
+
+if __name__ == "__main__":
+    main()

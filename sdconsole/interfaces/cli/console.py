@@ -1,0 +1,32 @@
+"""The way from the command line into the console. Only here, and only when it opens, is Textual loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sdconsole.config import Settings
+from sdconsole.errors import Verdict
+from sdconsole.interfaces.cli.output import write_message
+from sdconsole.interfaces.exit_codes import ExitCode, exit_code
+from sdconsole.interfaces.terminal import look_at_terminal
+from sdconsole.service import PreparedRun
+
+Prepare = Callable[[Callable[[int, int | None], None]], PreparedRun]
+
+
+def can_open_console() -> bool:
+    return not look_at_terminal().why_no_console
+
+
+def open_console(settings: Settings, prepare: Prepare | None = None) -> int:
+    """Block until the console is closed; the exit code is that of the last run in it."""
+    from sdconsole.interfaces.tui.app import run_console
+
+    state = run_console(settings, prepare=prepare)
+    if state is None:
+        return ExitCode.OK
+    verdict = state.verdict or Verdict.FAILED
+    write_message(f"run {state.run_id}: {verdict}")
+    if not state.complete:
+        write_message(f"next: sdconsole resume {state.run_id}")
+    return exit_code(verdict)

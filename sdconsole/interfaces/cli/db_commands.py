@@ -1,0 +1,68 @@
+"""`sdconsole db`: the embedded PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from sdconsole import service
+from sdconsole.config import load_settings
+from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.output import write_json, write_result
+from sdconsole.target.embedded import ServerStatus
+from sdconsole.target.logins import DATABASE
+
+db_app = typer.Typer(no_args_is_help=True, help="The embedded PostgreSQL server: start, stop, status, psql, dsn.")
+Database = Annotated[str, typer.Option("--database", help="A database on the server.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(db_app, name="db")
+
+
+def _show(status: ServerStatus, as_json: bool) -> None:
+    if as_json:
+        write_json({"schema": 1} | asdict(status))
+        return
+    state = f"running, pid {status.pid}, port {status.port}" if status.running else "not running"
+    write_result(f"embedded PostgreSQL {status.version}: {state}")
+    write_result(f"  data {status.data_directory}")
+
+
+@db_app.command()
+def start(json: opt.Json = False) -> None:
+    """Start the server, making it first when there is none. It keeps running until `db stop`."""
+    _show(service.embedded_server(load_settings()).start(), json)
+
+
+@db_app.command()
+def stop(json: opt.Json = False) -> None:
+    """Stop the server; its data stays."""
+    _show(service.embedded_server(load_settings()).stop(), json)
+
+
+@db_app.command()
+def status(json: opt.Json = False) -> None:
+    """Whether the server really runs."""
+    _show(service.embedded_server(load_settings()).status(), json)
+
+
+@db_app.command()
+def dsn(database: Database = DATABASE) -> None:
+    """Print a connection string that psql and psycopg accept as it is; it names a pass file, never a password."""
+    server = service.embedded_server(load_settings())
+    server.start()
+    write_result(server.dsn(database))
+
+
+@db_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context, database: Database = DATABASE) -> None:
+    """Open psql on the server; what follows goes to psql, e.g. `sdconsole db psql -c 'SELECT 1'`."""
+    server = service.embedded_server(load_settings())
+    server.start()
+    command = server.psql_command(*context.args, database=database)
+    os.execv(command[0], command)  # noqa: S606 - psql takes over this terminal

@@ -1,0 +1,204 @@
+"""Execute a prepared run for a command: signals, questions, progress, and the result at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+
+from sdconsole.core.events import LostPoints, Waiting
+from sdconsole.core.gates import Answer, FlagGate, Gate
+from sdconsole.core.model import StageName
+from sdconsole.core.projection import RunState
+from sdconsole.core.stage import Cancellation
+from sdconsole.core.summary import summary_document
+from sdconsole.errors import ConfirmationRefused, Verdict
+from sdconsole.interfaces.cli.options import Output, RunOptions
+from sdconsole.interfaces.cli.output import error_lines, write_json, write_message, write_result
+from sdconsole.interfaces.cli.progress import chosen, duration_text, json_lines, progress_view
+from sdconsole.interfaces.exit_codes import exit_code
+from sdconsole.interfaces.safe_text import safe_text
+from sdconsole.service import PreparedRun
+
+_LOSSES_SHOWN = 5
+_VERDICT_BY_SIGNAL = {signal.SIGINT: Verdict.INTERRUPTED, signal.SIGTERM: Verdict.TERMINATED}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptGate:
+    """Asks at the terminal. An empty line or end of input leaves the question open."""
+
+    by: str
+    cancellation: Cancellation
+
+    def ask(self, question: Waiting) -> Answer:
+        write_message("")
+        write_message(safe_text(question.prompt))
+        for detail in question.details:
+            write_message(f"  {safe_text(detail)}")
+        if question.undo:
+            write_message(f"  undo: {safe_text(question.undo)}")
+        wanted = f"type {question.expected} to continue" if question.expected else "continue? [y/N]"
+        typed = self._line(f"{wanted}, or press Enter to leave it for later: " if question.expected else f"{wanted} ")
+        if typed is None or (question.expected and not typed):
+            return Answer(False, self.by, "prompt", held=True)
+        accepted = typed == question.expected if question.expected else typed.lower() in {"y", "yes"}
+        return Answer(accepted, self.by, "prompt", typed=typed)
+
+    def _line(self, prompt: str) -> str | None:
+        """A typed line, None at end of input or when the run was asked to stop meanwhile."""
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        answers: list[str] = []
+        reader = threading.Thread(target=lambda: answers.append(sys.stdin.readline()), daemon=True)
+        reader.start()
+        while reader.is_alive() and not self.cancellation.requested:
+            reader.join(0.1)
+        line = answers[0] if answers else ""
+        return line.strip() if line else None
+
+
+def require_confirmation(options: RunOptions, *, changes_live: bool, expected: str) -> None:
+    """Refuse before any work what could only fail at its question.
+
+    Raises ConfirmationRefused ("confirmation-missing", "confirmation-wrong").
+    """
+    if not changes_live:
+        return
+    if options.confirm is not None and expected and options.confirm != expected:
+        raise ConfirmationRefused(
+            "confirmation-wrong",
+            f"--confirm {safe_text(options.confirm)!r} is not the name of the live schema",
+            cause=f"this run would change {expected!r}",
+            next_step=f"--confirm {expected}, if that is what you mean",
+        )
+    answered = options.confirm is not None if expected else options.yes
+    if not answered and not options.can_ask:
+        flag = f"--confirm {expected}" if expected else "--yes"
+        raise ConfirmationRefused(
+            "confirmation-missing",
+            "this run changes what readers see, and nobody can be asked",
+            cause="input is off (--no-input or no terminal) and the answer was not given beforehand",
+            next_step=f"add {flag}; a deployment can also stop before the switch: --until validate",
+        )
+
+
+def execute(prepared: PreparedRun, options: RunOptions) -> int:
+    """Run to the end and tell the result; returns the exit code."""
+    operator = prepared.deployment.operator
+    expected = prepared.deployment.expected_name
+    gate: Gate = FlagGate(operator, yes=options.yes, confirm=options.confirm)
+    answered = options.confirm is not None if expected else options.yes
+    if not answered and options.can_ask:
+        gate = PromptGate(operator, prepared.cancellation)
+    received: list[signal.Signals] = []
+    mode = chosen(options.progress, stderr_is_terminal=sys.stderr.isatty())
+    stream = (json_lines,) if options.output is Output.JSONL else ()
+    with progress_view(mode) as views, _signals(prepared.cancellation, received):
+        state = _in_thread(lambda: prepared.execute(gate, (*views, *stream)))
+    return _tell(prepared, state, options, received)
+
+
+def _in_thread(work: Callable[[], RunState]) -> RunState:
+    """The work in a thread of its own, so that this one is free to receive signals at once."""
+    results: list[RunState] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    thread = threading.Thread(target=run, name="engine")
+    previous = threading.excepthook
+    threading.excepthook = lambda _: None  # the error is raised again below, in the thread that can tell it
+    try:
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.1)
+    finally:
+        threading.excepthook = previous
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+@contextmanager
+def _signals(cancellation: Cancellation, received: list[signal.Signals]) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the run cleanly; a second one ends the process at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number)
+        if received:
+            os._exit(128 + number)
+        received.append(name)
+        write_message("stopping; once more ends it at once")
+        threading.Thread(target=cancellation.cancel, args=(name.name,), daemon=True).start()
+
+    previous = {number: signal.signal(number, stop) for number in _VERDICT_BY_SIGNAL}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _tell(prepared: PreparedRun, state: RunState, options: RunOptions, received: list[signal.Signals]) -> int:
+    verdict = state.verdict or Verdict.FAILED
+    if verdict is Verdict.INTERRUPTED and received:
+        verdict = _VERDICT_BY_SIGNAL[received[0]]
+    code = exit_code(verdict)
+    if options.output is Output.JSON:
+        write_json(summary_document(state) | {"verdict": verdict, "exit_code": int(code)})
+    elif options.output is Output.TEXT:
+        for line in _summary_lines(state, verdict):
+            write_result(line)
+    error = state.finished.error if state.finished else None
+    if error is not None:
+        next_step = error.next_step or f"sdconsole resume {state.run_id}"
+        log = str(prepared.folder / "events.jsonl")
+        for line in error_lines(replace(error, next_step=next_step), run=state.run_id, log=log):
+            write_message(line)
+    elif verdict is Verdict.HELD:
+        write_message(f"held: nobody has confirmed yet. next: sdconsole approve {state.run_id}")
+    return code
+
+
+def _summary_lines(state: RunState, verdict: Verdict) -> Iterator[str]:
+    document = summary_document(state)
+    yield f"run      {state.run_id}  {verdict}  {duration_text(state.elapsed_seconds)}"
+    rows = document["rows"]
+    if rows:
+        loaded = f"{rows['loaded']:,} loaded, " if rows["loaded"] is not None else ""
+        yield f"rows     {rows['in']:,} read, {loaded}{rows['quarantined']:,} quarantined"
+    after, before = state.scores.get("after"), state.scores.get("before")
+    if after:
+        yield f"score    {after.total:.2f} {after.grade}" + (f" (before cleaning {before.total:.2f})" if before else "")
+        lost = sorted((loss for loss in after.losses if loss.lost), key=lambda loss: -loss.lost)
+        yield from (f"         {_loss_line(loss)}" for loss in lost[:_LOSSES_SHOWN])
+        if len(lost) > _LOSSES_SHOWN:
+            rest = sum(loss.lost for loss in lost[_LOSSES_SHOWN:])
+            yield f"         -{rest:.2f}  {len(lost) - _LOSSES_SHOWN} smaller ones: score.json in the run's folder"
+    if document["version"]:
+        place = "live" if document["live_changed"] else "ready, not live"
+        yield f"version  {document['version']} ({place})"
+    if state.stage(StageName.PREFLIGHT) and len(state.stages) == 1:
+        yield from _check_lines(state)
+
+
+def _loss_line(loss: LostPoints) -> str:
+    share = f"{loss.failed:,} of {loss.evaluated:,}"
+    return f"-{loss.lost:.2f}  {loss.rule}: {safe_text(loss.title)} ({share} failed)"
+
+
+def _check_lines(state: RunState) -> Iterator[str]:
+    for stage in state.stages:
+        for check in stage.checks:
+            yield f"{check.status:<5} {check.check}: {safe_text(check.detail)}"

@@ -1,0 +1,91 @@
+"""The options that several commands share, each described once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdconsole.core.model import Mode, StageName
+from sdconsole.interfaces.cli.progress import ProgressMode
+
+
+class Output(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run is answered and shown."""
+
+    yes: bool
+    confirm: str | None
+    no_input: bool
+    progress: ProgressMode
+    output: Output
+
+    @property
+    def can_ask(self) -> bool:
+        return not self.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def output_of(json: bool, output: Output | None) -> Output:
+    """`--json` is short for `--output json`."""
+    return Output.JSON if json else output or Output.TEXT
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout at the end.")]
+OutputFormat = Annotated[
+    Output | None, typer.Option("--output", help="text, json (one document) or jsonl (the event stream).")
+]
+ProgressOption = Annotated[
+    ProgressMode, typer.Option("--progress", help="How to show progress on stderr: auto, rich, plain or none.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer plain questions with yes.")]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", metavar="NAME", help="The live schema's name: confirms the cutover.")
+]
+NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; refuse beforehand what would need an answer.")]
+TargetName = Annotated[str | None, typer.Option("--target", help="A target from the settings; default: embedded.")]
+Dsn = Annotated[
+    str | None,
+    typer.Option("--dsn", help="A libpq connection string or URI. Passwords belong in PGPASSFILE or a service file."),
+]
+Schema = Annotated[str | None, typer.Option("--schema", help="The live schema; default: servicedesk.")]
+ContractPath = Annotated[
+    Path | None, typer.Option("--contract", help="A contract in TOML instead of the built-in ServiceDesk one.")
+]
+MinQuality = Annotated[
+    float | None, typer.Option("--min-quality", help="The score a deployment needs, 0 to 100; default: 80.")
+]
+MaxQuarantine = Annotated[
+    float | None, typer.Option("--max-quarantine", help="Percent of rows that may be set aside; default: 5.")
+]
+CanaryRate = Annotated[
+    float | None,
+    typer.Option("--canary-rate", help="Percent of the rows in the canary; default: 10, more for few rows."),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Sessions that load at once; default: as many as pay, at most 2.")
+]
+Throttle = Annotated[
+    int | None, typer.Option("--throttle", min=1, metavar="ROWS/S", help="Rows a second that a load sends at most.")
+]
+ModeOption = Annotated[Mode | None, typer.Option("--mode", help="simple, canary, blue-green or complete (default).")]
+AutoRollback = Annotated[
+    bool | None,
+    typer.Option("--auto-rollback", help="Switch back by itself when the verification after the cutover fails."),
+]
+Until = Annotated[StageName | None, typer.Option("--until", help="Stop after this stage.")]
+StateDir = Annotated[
+    Path | None, typer.Option("--state-dir", help="Where runs and backups are kept; default: .sdconsole.")
+]
+CleanFile = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="clean: where the clean file goes.")]
+Source = Annotated[Path, typer.Argument(help="The SQLite export.", show_default=False)]
+RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest unfinished run.")]

@@ -1,0 +1,66 @@
+"""Where the command line's words go: results to stdout, everything else to stderr, errors in one shape."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sdconsole.core.events import ErrorReport
+from sdconsole.core.summary import error_document
+from sdconsole.errors import SdconsoleError
+from sdconsole.interfaces.exit_codes import exit_code
+from sdconsole.interfaces.safe_text import safe_text
+
+
+def write_result(text: str) -> None:
+    """A line of the result."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def write_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """The one JSON document of a `--json` command. NaN is an error, not output."""
+    write_result(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def write_message(text: str) -> None:
+    """A line for the person at the terminal."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def error_lines(error: ErrorReport | SdconsoleError, *, run: str = "", log: str = "") -> list[str]:
+    """The error as a person reads it: what, why, what is true now, what to do."""
+    lines = [f"error[{error.slug}]: {safe_text(error.message)}"]
+    parts = (("cause", error.cause), ("state", error.state), ("next", error.next_step), ("run", run), ("log", log))
+    for label, text in parts:
+        lines += _labelled(label, text)
+    return lines
+
+
+def _labelled(label: str, text: str) -> Iterable[str]:
+    for index, line in enumerate(text.splitlines()):
+        yield f"  {label + ':' if index == 0 else '':<7}{safe_text(line)}"
+
+
+def show_error(error: SdconsoleError, *, as_json: bool) -> int:
+    """Tell an error that stopped a command before or outside a run; returns the exit code."""
+    report = ErrorReport(
+        error.slug, error.message, error.cause, error.state or "nothing was changed", error.next_step, error.verdict
+    )
+    code = exit_code(error.verdict)
+    for line in error_lines(report):
+        write_message(line)
+    if as_json:
+        write_json({"schema": 1, "verdict": error.verdict, "exit_code": int(code), "error": error_document(report)})
+    return code
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their longest cell; the last one is left open. Cells are made safe for the terminal."""
+    cells = [[safe_text(cell) for cell in row] for row in rows]
+    widths = [max(len(row[index]) for row in [list(header), *cells]) for index in range(len(header))]
+    for row in [list(header), *cells]:
+        write_result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

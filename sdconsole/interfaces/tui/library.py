@@ -1,0 +1,70 @@
+"""What the console needs from the rest of sdconsole, as protocols: runs to prepare, lists to show.
+
+The screens are written against these, so they can be driven by scripted runs as well as by the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sdconsole.core.bus import View
+from sdconsole.core.events import Record
+from sdconsole.core.gates import Gate
+from sdconsole.core.model import Mode, StageName
+from sdconsole.core.plan import Plan
+from sdconsole.core.projection import RunState
+from sdconsole.core.runs import RunSummary
+from sdconsole.core.stage import Cancellation
+
+ProgressCall = Callable[[int, int | None], None]
+"""`(done, total)`; it may raise Interrupted."""
+
+
+class Run(Protocol):
+    """A run that is ready to start."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def live_schema(self) -> str: ...
+    @property
+    def production(self) -> bool: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def cancellation(self) -> Cancellation: ...
+    @property
+    def earlier(self) -> RunState | None: ...
+
+    def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState: ...
+    def close(self) -> None: ...
+
+
+Prepare = Callable[[ProgressCall], Run]
+"""Makes a run ready; may take long and raises an SdconsoleError when something is wrong."""
+
+
+class Library(Protocol):
+    """Every method may block and may raise an SdconsoleError; none is called on the screen's thread."""
+
+    def deploy(self, source: Path, mode: Mode) -> Run: ...
+    def resume(self, run_id: str) -> Run: ...
+    def rollback(self) -> Run: ...
+    def runs(self) -> tuple[RunSummary, ...]: ...
+    def records(self, run_id: str) -> Iterable[Record]: ...
+
+    def live_version(self) -> str:
+        """In words: the version readers see, or why it is not known."""
+        ...
+
+    def expected_seconds(self, rows: Sequence[RunSummary]) -> Mapping[StageName, float]:
+        """How long each stage took the last time; `rows` is what `runs` returned."""
+        ...

@@ -1,0 +1,62 @@
+"""The words of the console's questions: confirming what the engine asks, and leaving while something is under way."""
+
+from __future__ import annotations
+
+from sdconsole.core.events import Waiting
+from sdconsole.core.model import StageName
+from sdconsole.core.projection import RunState
+from sdconsole.interfaces.tui.commands import approve_command, resume_command
+from sdconsole.interfaces.tui.dialog import Question
+
+QUIT = "Quit"
+_YES = {StageName.CUTOVER: "Cut over", StageName.ROLLBACK: "Roll back"}
+
+
+def confirmation(waiting: Waiting, *, production: bool) -> Question:
+    """What the engine asks. Leaving keeps the hold."""
+    title = waiting.stage.capitalize()
+    return Question(
+        title=f"{title} on PRODUCTION" if production else title,
+        prompt=waiting.prompt,
+        details=waiting.details,
+        undo=waiting.undo,
+        expected=waiting.expected,
+        yes=_YES.get(waiting.stage, "Yes"),
+        no="Not now, hold",
+        danger=production or bool(waiting.expected),
+    )
+
+
+def leaving(state: RunState, run_id: str, *, asking: bool) -> Question:
+    """What quitting does now. `run_id` is "" while the run is still being made ready."""
+    if not run_id:
+        return Question(title=QUIT, prompt="Stop making the run ready?", yes="Stop and quit", no="Stay", danger=False)
+    if asking:
+        return Question(
+            title=QUIT,
+            prompt="Leave the run held?",
+            details=(
+                "Nothing is switched. The run waits for its answer, from here or from any terminal:",
+                f"  {approve_command(run_id)}",
+            ),
+            yes="Leave it held",
+            no="Stay",
+            danger=False,
+        )
+    current = state.current
+    return Question(
+        title=QUIT,
+        prompt=f"Stop the run in {current.name}?" if current is not None else "Stop the run?",
+        details=(_what_stays(state), "Finished stages are kept. To go on later:", f"  {resume_command(run_id)}"),
+        yes="Stop and quit",
+        no="Keep it running",
+    )
+
+
+def _what_stays(state: RunState) -> str:
+    if state.live_changes:
+        change = state.live_changes[-1]
+        return f"{change.live_schema} already shows {change.to_version} and stays so."
+    if state.current is not None and state.current.name in _YES:
+        return "The switch is one transaction: it either happens as a whole or not at all."
+    return "What readers see stays as it is."

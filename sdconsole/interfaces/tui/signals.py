@@ -1,0 +1,30 @@
+"""Signals stop the run like quitting does, without a question, and leave the terminal as it was found."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_on_signals(stop: Callable[[str], object]) -> Callable[[], None]:
+    """From now on `stop(reason)` is called on the running event loop; returns what puts the old handlers back.
+
+    Only the main thread of a process can listen to signals; on another one nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop, f"signal {number.name}")
+
+    def restore() -> None:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+    return restore
