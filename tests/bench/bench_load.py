@@ -1,0 +1,387 @@
+"""The load against the server's own binary COPY of the same rows, and against pgloader where it is installed.
+
+Also validation against load, the whole pipeline, how it grows to a million rows, memory, and how long a rollback takes.
+Everything is measured in one run on one file, in turns, and the shortest of several turns counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import secrets
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psutil
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import TypeAdapter
+
+from sdconsole import service
+from sdconsole.config import Settings, load_settings
+from sdconsole.contract.model import Table
+from sdconsole.core.gates import FlagGate
+from sdconsole.core.model import Mode, StageName
+from sdconsole.core.projection import RunState
+from sdconsole.errors import Verdict
+from sdconsole.quality.quarantine import QUARANTINE_TABLE
+from sdconsole.service import DeployRequest
+from sdconsole.source.open import open_source
+from sdconsole.stages.deployment import Context
+from sdconsole.stages.loading import actor
+from sdconsole.target.blueprint import column_list, plan_table
+from sdconsole.target.connect import Connection, Target, connect
+from sdconsole.target.ddl import create_indexes, create_version, drop_version
+from sdconsole.target.ledger import begin, live_deployment, mark_ready
+from sdconsole.target.live import cut_over
+from sdconsole.target.load_order import Order, Piece, divided, whole_tables
+from sdconsole.target.loader import load_piece
+from sdconsole.target.loader_pool import LoaderPool
+from sdconsole.target.validate import validate_version
+from tests.bench.measure import show
+from tests.stages.loading_world import context, load
+
+ROWS_BAR, VALIDATION_BAR, LINEAR_BAR, ROLLBACK_BAR_SECONDS, MEMORY_BAR_MB = 1.8, 1.0, 1.1, 1.0, 150
+PGLOADER_BAR, PIPELINE_BAR = 0.30, 1.2
+_NUMBERS = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """A clean file, what is in it, and how the deployment that made it went."""
+
+    clean: Path
+    tables: tuple[Table, ...]
+    rows: int
+    state: RunState
+
+
+def deployed(settings: Settings, size: str, until: StageName | None = None) -> Proved:
+    """A deployment of a synthetic export of this size, whole or up to a stage."""
+    export = service.generate_demo(settings, size=size)
+    request = DeployRequest(source=export, mode=Mode.COMPLETE, demo=True, until=until)
+    with service.prepare_deploy(settings, request) as prepared:
+        state = prepared.execute(FlagGate("bench", yes=True))
+    assert state.verdict is Verdict.OK, state.finished
+    shapes = Path(state.results[StageName.PROFILE].artifact("tables").path).read_bytes()
+    tables = (*TypeAdapter(tuple[Table, ...]).validate_json(shapes), QUARANTINE_TABLE)
+    clean = Path(state.results[StageName.CLEAN].artifact("clean").path)
+    with closing(open_source(clean)) as rows:
+        return Proved(clean, tables, sum(piece.rows for piece in whole_tables(rows, tables)), state)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One server and one clean file. Each method does its work once and returns the seconds it took."""
+
+    settings: Settings
+    target: Target
+    superuser: str
+    proved: Proved
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def context(self, jobs: int | None) -> Context:
+        ctx = context(self.folder, self.target.conninfo, self.proved.clean, load_jobs=jobs)
+        ctx.deployment.target = self.target
+        return ctx
+
+    @contextmanager
+    def version(self) -> Iterator[tuple[Connection, str, int]]:
+        """An empty version of the proved tables; dropped in the end."""
+        name = f"servicedesk_v20200101_{next(_NUMBERS):06d}"
+        with closing(connect(self.target, application="sdconsole:bench")) as connection:
+            row = begin(connection, live_schema="servicedesk", version=name, mode="bench", actor=actor(self.context(1)))
+            create_version(connection, name, self.proved.tables, comment="bench")
+            yield connection, name, row.id
+            drop_version(connection, name)
+
+    def write_files(self) -> None:
+        """The rows as the server itself writes them: what its COPY reads back is the yardstick."""
+        with self.version() as (connection, name, row), psycopg.connect(self.superuser, autocommit=True) as admin:
+            self._rows_here(connection, name, row)
+            found = admin.execute("SHOW data_directory").fetchone()
+            assert found is not None
+            for table in self.proved.tables:
+                plan = plan_table(table)
+                path = Path(found[0]) / f"bench-{plan.name}.copy"
+                admin.execute(
+                    sql.SQL("COPY {} ({}) TO {} (FORMAT binary)").format(
+                        sql.Identifier(name, plan.name), self._columns(table), sql.Literal(str(path))
+                    )
+                )
+                self.files[table.name] = path
+
+    @staticmethod
+    def _columns(table: Table) -> sql.Composed:
+        return column_list([name for name, _ in plan_table(table).columns])
+
+    def server_copy(self, *, indexes: bool = False) -> float:
+        with self.version() as (connection, name, _), psycopg.connect(self.superuser, autocommit=True) as admin:
+            started = time.perf_counter()
+            for table in self.proved.tables:
+                admin.execute(
+                    sql.SQL("COPY {} ({}) FROM {} (FORMAT binary)").format(
+                        sql.Identifier(name, plan_table(table).name),
+                        self._columns(table),
+                        sql.Literal(str(self.files[table.name])),
+                    )
+                )
+            if indexes:
+                for table in self.proved.tables:
+                    create_indexes(connection, name, table)
+            return time.perf_counter() - started
+
+    def rows(self, processes: int) -> float:
+        """Rows only, without indexes; processes are started within the time."""
+        with self.version() as (connection, name, row):
+            started = time.perf_counter()
+            if processes:
+                self._rows_in_processes(name, row, processes)
+            else:
+                self._rows_here(connection, name, row)
+            return time.perf_counter() - started
+
+    def _order(self, name: str, row: int) -> Order:
+        return Order(self.target, "sdconsole:bench", self.proved.clean, name, row)
+
+    def _pieces(self) -> tuple[Piece, ...]:
+        with closing(open_source(self.proved.clean)) as rows:
+            return whole_tables(rows, self.proved.tables)
+
+    def _rows_here(self, connection: Connection, name: str, row: int) -> None:
+        for piece in self._pieces():
+            load_piece(connection, self._order(name, row), piece, progress=lambda _done: None, pace=None)
+
+    def _rows_in_processes(self, name: str, row: int, processes: int) -> None:
+        with closing(open_source(self.proved.clean)) as rows:
+            pieces = divided(rows, whole_tables(rows, self.proved.tables), processes)
+        with LoaderPool(processes, self._order(name, row)) as pool:
+            pool.load(pieces, _Nobody())
+
+    def whole(self, jobs: int | None) -> float:
+        """The load stage's work: schema, rows, steps, keys, indexes, statistics."""
+        name = f"servicedesk_v20200101_{next(_NUMBERS):06d}"
+        started = time.perf_counter()
+        load(self.context(jobs), self.proved.clean, self.proved.tables, name)
+        took = time.perf_counter() - started
+        with closing(connect(self.target, application="sdconsole:bench")) as connection:
+            drop_version(connection, name)
+        return took
+
+    def loaded(self) -> str:
+        """A version that is loaded and ready."""
+        name = f"servicedesk_v20200101_{next(_NUMBERS):06d}"
+        load(self.context(None), self.proved.clean, self.proved.tables, name)
+        with closing(connect(self.target, application="sdconsole:bench")) as connection:
+            mark_ready(connection, name, actor=actor(self.context(1)))
+        return name
+
+    def validation(self, version: str) -> float:
+        with closing(connect(self.target, application="sdconsole:bench")) as connection:
+            started = time.perf_counter()
+            findings = validate_version(connection, version, self.proved.tables, self.proved.clean)
+            took = time.perf_counter() - started
+        assert not [finding for finding in findings if finding.status == "fail"]
+        return took
+
+    def rollbacks(self, turns: int) -> list[float]:
+        """Seconds of each switch back and forth between two versions."""
+        versions = [self.loaded(), self.loaded()]
+        took: list[float] = []
+        with closing(connect(self.target, application="sdconsole:bench")) as connection:
+            for turn in range(turns + 2):
+                live = live_deployment(connection, "servicedesk")
+                done = cut_over(
+                    connection,
+                    self.target,
+                    versions[turn % 2],
+                    previous=live.version if live else None,
+                    actor=actor(self.context(1)),
+                    kind="rollback" if turn > 1 else "cutover",
+                )
+                took += [done.duration_seconds] if turn > 1 else []
+        return took
+
+    def pgloader(self) -> tuple[float, float]:
+        """Seconds, and the most memory it held in MB."""
+        name = f"pgloader_{secrets.token_hex(4)}"
+        login = conninfo_to_dict(self.target.conninfo)
+        with psycopg.connect(self.superuser, autocommit=True) as admin:
+            create = sql.SQL("CREATE DATABASE {} OWNER {}")
+            admin.execute(create.format(sql.Identifier(name), sql.Identifier(str(login["user"]))))
+        order = self.folder / "pgloader.load"
+        order.touch(mode=0o600)
+        place = f"{login['user']}:{login['password']}@{login['host']}:{login['port']}/{name}"
+        order.write_text(f"LOAD DATABASE FROM sqlite://{self.proved.clean} INTO postgresql://{place};\n")
+        started = time.perf_counter()
+        with (
+            (self.folder / "pgloader.log").open("wb") as log,
+            subprocess.Popen(
+                ["pgloader", "--root-dir", str(self.folder), str(order)], stdout=log, stderr=log
+            ) as process,
+        ):
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        took = time.perf_counter() - started
+        with psycopg.connect(self.superuser, dbname=name) as connection:
+            there = sum(
+                connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name))).fetchone()[0]  # type: ignore[index]
+                for table in self.proved.tables
+            )
+        with psycopg.connect(self.superuser, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        assert there == self.proved.rows, f"pgloader loaded {there:,} of {self.proved.rows:,} rows"
+        return took, usage.ru_maxrss / 1e3
+
+
+class _Nobody:
+    """A watcher that does not care."""
+
+    def copied(self, piece: Piece, rows: int) -> None:
+        """Nothing to do."""
+
+    def committed(self, piece: Piece, rows: int) -> None:
+        """Nothing to do."""
+
+    def waiting(self, busy: int) -> None:
+        """Nothing to do."""
+
+
+@contextmanager
+def watched_memory() -> Iterator[dict[int, float]]:
+    """The most memory, in MB by pid, that each loading process held while the block ran."""
+    peaks: dict[int, float] = {}
+    over = threading.Event()
+
+    def look() -> None:
+        me = psutil.Process()
+        while not over.wait(0.05):
+            for child in me.children():
+                try:
+                    if any("sdconsole.target.loader" in word for word in child.cmdline()):
+                        peaks[child.pid] = max(peaks.get(child.pid, 0.0), child.memory_info().rss / 1e6)
+                except psutil.NoSuchProcess:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        thread.join()
+
+
+def in_turns(works: Mapping[str, Callable[[], float]], turns: int) -> dict[str, float]:
+    """The shortest time of each work, all of them done in turns, so that a busy machine is busy for all of them."""
+    took: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(turns):
+        for name, work in works.items():
+            took[name].append(work())
+    return {name: min(seconds) for name, seconds in took.items()}
+
+
+def bar(name: str, measured: float, limit: float, unit: str = "x") -> None:
+    print(f"  {'met   ' if measured <= limit else 'MISSED'} {name}: {measured:.2f} {unit}, at most {limit:g}")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--size", default="baseline", help="the file that everything is measured on")
+    arguments.add_argument("--large", default="1000000", help="the file that growth is measured on; 0 = none")
+    arguments.add_argument("--turns", type=int, default=4)
+    asked = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SDCONSOLE_EMBEDDED_ROOT"] = str(Path(folder) / "postgres")
+        settings = load_settings(state_dir=Path(folder) / "state")
+        server = service.embedded_server(settings)
+        try:
+            measure(settings, Path(folder), asked.size, asked.large, asked.turns)
+        finally:
+            server.stop()
+
+
+def measure(settings: Settings, folder: Path, size: str, large: str, turns: int) -> None:
+    proved = deployed(settings, size)
+    server = service.embedded_server(settings)
+    target, superuser = service.resolve_target(settings), server.dsn(superuser=True)
+    bench = Bench(settings, target, superuser, proved, folder)
+    bench.write_files()
+    version = bench.loaded()
+    took = in_turns(
+        {
+            "server COPY": bench.server_copy,
+            "rows, this process": lambda: bench.rows(0),
+            "rows, 2 processes": lambda: bench.rows(2),
+            "server COPY and indexes": lambda: bench.server_copy(indexes=True),
+            "load, 1 job": lambda: bench.whole(1),
+            "load, 2 jobs": lambda: bench.whole(2),
+            "load, as it chooses": lambda: bench.whole(None),
+            "validation": lambda: bench.validation(version),
+        },
+        turns,
+    )
+    yardstick, with_indexes = took["server COPY"], took["server COPY and indexes"]
+    print(f"{proved.rows:,} rows, {os.cpu_count()} cores, best of {turns} turns")
+    for name, seconds in took.items():
+        show(name, seconds, yardstick, "x server COPY")
+    loaded = took["load, as it chooses"]
+    rows = min(took["rows, this process"], took["rows, 2 processes"])
+    bar("rows / server COPY", rows / yardstick, ROWS_BAR)
+    bar("load / server COPY and indexes", loaded / with_indexes, ROWS_BAR)
+    bar("validation / load", took["validation"] / loaded, VALIDATION_BAR)
+    print(f"  2 processes / 1, rows only: {took['rows, 2 processes'] / took['rows, this process']:.2f} x")
+    print(f"  2 processes / 1, whole load: {took['load, 2 jobs'] / took['load, as it chooses']:.2f} x")
+    switches = bench.rollbacks(10)
+    bar("slowest of 10 rollbacks", max(switches), ROLLBACK_BAR_SECONDS, "s")
+    pipeline = proved.state.elapsed_seconds
+    show("all ten stages", pipeline, yardstick, "x server COPY")
+    if shutil.which("pgloader"):
+        peer, memory = min(bench.pgloader() for _ in range(2))
+        show(f"pgloader ({memory:.0f} MB)", peer, yardstick, "x server COPY")
+        bar("rows / pgloader", rows / peer, PGLOADER_BAR)
+        bar("all ten stages / pgloader", pipeline / peer, PIPELINE_BAR)
+    else:
+        print("pgloader: skipped, it is not installed (Debian: apt-get install pgloader)")
+    if large != "0":
+        growth(bench, deployed(settings, large, StageName.CLEAN), loaded, took["validation"])
+
+
+def growth(small: Bench, proved: Proved, loaded: float, validated: float) -> None:
+    """Seconds for each row at this size against those at the small one, and the memory of each process."""
+    bench = Bench(small.settings, small.target, small.superuser, proved, small.folder)
+    with watched_memory() as peaks:
+        took = in_turns(
+            {
+                "load, 1 job": lambda: bench.whole(1),
+                "load, 2 jobs": lambda: bench.whole(2),
+                "load, as it chooses": lambda: bench.whole(None),
+            },
+            2,
+        )
+    factor = proved.rows / small.proved.rows
+    version = bench.loaded()
+    took["validation"] = min(bench.validation(version) for _ in range(2))
+    print(f"{proved.rows:,} rows, {factor:.2f} times as many, best of 2 turns")
+    for name, seconds in took.items():
+        show(name, seconds, took["load, 1 job"], "x load, 1 job")
+    bar("growth of the load for each row", took["load, as it chooses"] / loaded / factor, LINEAR_BAR)
+    bar("growth of the validation for each row", took["validation"] / validated / factor, LINEAR_BAR)
+    bar("the largest loading process", max(peaks.values()), MEMORY_BAR_MB, "MB")
+    here = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"  this process, which ran every stage up to clean and 1-job loads: {here:.0f} MB at most")
+
+
+if __name__ == "__main__":
+    main()

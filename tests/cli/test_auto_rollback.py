@@ -1,0 +1,124 @@
+"""After a failed verification a run that was told to switches readers back by itself, and says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sdconsole.core.events import LiveChanged
+from sdconsole.core.journal import read_journal
+from sdconsole.core.model import Mode
+from sdconsole.errors import Verdict
+from sdconsole.target.connect import Target, connect
+from sdconsole.target.ledger import ensure_ledger
+from tests.cli.conftest import Cli, MakeExport
+from tests.cli.library_runs import LIVE, deployed, schemas, states, version_of
+from tests.cli.test_refusals import refused
+from tests.conftest import Database
+
+LOSES_A_ROW = """
+CREATE FUNCTION public.lose_a_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    EXECUTE format('DELETE FROM %I.comments WHERE ctid IN (SELECT ctid FROM %I.comments LIMIT 1)', NEW.version,
+        NEW.version);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER lose_a_row AFTER INSERT ON sdconsole.event FOR EACH ROW WHEN (NEW.kind = 'cutover')
+    EXECUTE FUNCTION public.lose_a_row();
+"""
+"""What goes live lacks a row from the moment of the switch: only the verification can see that."""
+REFUSES_ROLLBACK = """
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no way back today'; END $$;
+CREATE TRIGGER refuse AFTER INSERT ON sdconsole.event FOR EACH ROW WHEN (NEW.kind = 'rollback')
+    EXECUTE FUNCTION public.refuse();
+"""
+
+
+@pytest.fixture
+def source(make_export: MakeExport) -> Path:
+    return make_export(rows=1_000)
+
+
+@pytest.fixture
+def admin(pg: Database) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(pg.dsn, autocommit=True) as connection:
+        yield connection
+
+
+def live_source(admin: psycopg.Connection) -> str:
+    """The schema that readers' tickets come from."""
+    row = admin.execute("SELECT pg_get_viewdef('servicedesk.tickets'::regclass)").fetchone()
+    assert row is not None
+    return str(row[0]).split("FROM ")[1].split(".")[0].strip()
+
+
+def test_readers_get_the_version_before_back_and_the_run_says_so(
+    cli: Cli, source: Path, pg: Database, admin: psycopg.Connection
+) -> None:
+    good = version_of(deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE))
+    admin.execute(LOSES_A_ROW.encode())
+    ended = cli(
+        "deploy", str(source), "--dsn", pg.dsn, "--confirm", LIVE, "--auto-rollback", "--mode", "simple", "--json"
+    )
+    error = refused(ended, 7, "rolled-back")
+    assert "comments has" in error["cause"]
+    assert "was switched back in" in error["state"]
+    document = ended.json
+    assert (document["verdict"], document["version"]) == ("rolled-back", good)
+    assert live_source(admin) == good
+    [bad] = schemas(pg) - {good}
+    assert (states(pg)[good], states(pg)[bad]) == ("live", "previous")
+    journal = cli.folder / ".sdconsole" / "runs" / document["run"] / "events.jsonl"
+    changes = [record.event for record in read_journal(journal) if isinstance(record.event, LiveChanged)]
+    assert [(change.from_version, change.to_version) for change in changes] == [(good, bad), (bad, good)]
+    assert 0 < changes[1].duration_seconds < 5
+    row = admin.execute(
+        "SELECT rto_seconds, (SELECT reason FROM sdconsole.deployment WHERE version = %s) FROM sdconsole.deployment"
+        " WHERE version = %s",
+        [bad, good],
+    ).fetchone()
+    assert row is not None
+    assert 0 < row[0] < 5
+    assert "verification failed" in row[1]
+    confirmed = admin.execute(
+        "SELECT version FROM sdconsole.event WHERE kind = 'confirmed' AND run_id = %s", [document["run"]]
+    ).fetchall()
+    assert confirmed == [(bad,)], "nobody typed a name for the way back"
+
+
+def test_a_way_back_that_fails_too_is_told_as_changed_and_not_undone(
+    cli: Cli, source: Path, pg: Database, admin: psycopg.Connection
+) -> None:
+    good = version_of(deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE))
+    admin.execute(LOSES_A_ROW.encode() + REFUSES_ROLLBACK.encode())
+    state = deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE, auto_rollback=True)
+    assert state.verdict is Verdict.NOT_UNDONE
+    assert state.finished is not None
+    error = state.finished.error
+    assert error is not None
+    assert error.slug == "way-back-failed"
+    assert "comments has" in error.cause
+    assert "no way back today" in error.cause
+    assert error.next_step == f"sdconsole rollback --to {good}"
+    assert live_source(admin) == version_of(state)
+    assert states(pg)[version_of(state)] == "live"
+
+
+def test_nothing_is_switched_back_unless_it_was_asked_for(
+    cli: Cli, source: Path, pg: Database, admin: psycopg.Connection
+) -> None:
+    with closing(connect(Target("test", pg.dsn, LIVE, ""), application="test")) as connection:
+        ensure_ledger(connection)
+    admin.execute(LOSES_A_ROW.encode())
+    first = deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE, auto_rollback=True)
+    assert first.finished is not None
+    assert first.finished.error is not None
+    assert (first.verdict, first.finished.error.slug) == (Verdict.NOT_UNDONE, "no-way-back")
+    second = deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE)
+    assert second.finished is not None
+    assert second.finished.error is not None
+    assert (second.verdict, second.finished.error.slug) == (Verdict.NOT_UNDONE, "verification")
+    assert live_source(admin) == version_of(second)

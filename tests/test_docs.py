@@ -1,0 +1,104 @@
+"""What README, CONTRIBUTING and the runbooks say about commands, options, files and exit codes is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from sdconsole.core.model import Mode
+from sdconsole.interfaces.exit_codes import ExitCode
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "runbooks").glob("*.md"))]
+COMMAND = re.compile(r"(?:^|\$\(|&& \.venv/bin/|`)(sdconsole(?: [^\n`)#&]*)?)", re.MULTILINE)
+
+
+def documented_commands() -> list[str]:
+    found = set()
+    for document in DOCUMENTS:
+        text = re.sub(r"^    sdconsole\.toml.*$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found |= {match.strip() for match in COMMAND.findall(text.replace("\n    ", "\n"))}
+    return sorted(command for command in found if command and command.split()[0] == "sdconsole")
+
+
+@cache
+def help_of(*words: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", "sdconsole", *words, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "HOME": "/nonexistent", "NO_COLOR": "1", "TERM": "dumb"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@cache
+def groups() -> frozenset[str]:
+    return frozenset({"backups", "contract", "db", "quarantine", "rules", "runs", "versions"})
+
+
+def test_documents_name_commands_at_all() -> None:
+    commands = documented_commands()
+    assert "sdconsole demo" in commands
+    assert len(commands) > 20
+
+
+@pytest.mark.parametrize("command", documented_commands())
+def test_a_documented_command_and_its_options_exist(command: str) -> None:
+    words = shlex.split(command)[1:]
+    if not words:
+        return
+    path = words[:2] if words[0] in groups() else words[:1]
+    text = help_of(*path)
+    for word in words[len(path) :]:
+        if word.startswith("--"):
+            assert word.split("=")[0] in text, f"{command}: no option {word}"
+
+
+def test_every_command_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"^│ ([a-z]+) ", help_of(), flags=re.MULTILINE)
+    assert len(names) > 15
+    missing = [name for name in names if not re.search(rf"`{name}`|sdconsole {name}\b", readme)]
+    assert not missing
+
+
+def test_the_exit_code_table_is_the_enumeration() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index("| code | meaning |") :].split("\n\n")[0]
+    numbers = {int(number) for row in table.splitlines()[2:] for number in re.findall(r"\d+", row.split("|")[1])}
+    assert numbers == {int(code) for code in ExitCode}
+
+
+def test_the_mode_table_names_every_mode() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{mode}` |" in readme for mode in Mode)
+
+
+def test_files_that_documents_link_to_exist() -> None:
+    for document in [*DOCUMENTS, ROOT / "CONTRIBUTING.md"]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_rooms_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"`([a-z_/]+(?:/|\.py|\.toml))`", text)
+    assert len(rooms) > 15
+    for room in rooms:
+        assert (ROOT / "sdconsole" / room).exists() or (ROOT / room).exists(), room
+
+
+def test_the_readme_has_the_two_one_line_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in readme.splitlines() if line.startswith("    python3 -m venv")]
+    assert [line.rsplit("/", 1)[-1] for line in lines] == ["sdconsole demo", "pytest"]

@@ -1,0 +1,113 @@
+"""Drives the console with Textual's pilot and reads what it painted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from sdconsole.config import Settings
+from sdconsole.interfaces.terminal import Terminal
+from sdconsole.interfaces.tui.console import ConsoleApp
+from sdconsole.interfaces.tui.dialog import Dialog
+from sdconsole.interfaces.tui.library import Prepare
+from tests.tui.scripted import ScriptedLibrary, ScriptedRun
+
+PATIENCE_SECONDS = 15.0
+
+
+def terminal(*, unicode: bool = True) -> Terminal:
+    return Terminal(
+        input_is_terminal=True,
+        output_is_terminal=True,
+        messages_are_terminal=True,
+        dumb=False,
+        colour=True,
+        unicode=unicode,
+        columns=100,
+        lines=36,
+    )
+
+
+def play(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(story)
+
+
+@asynccontextmanager
+async def console(
+    folder: Path,
+    *,
+    library: ScriptedLibrary | None = None,
+    run: ScriptedRun | None = None,
+    opening: Prepare | None = None,
+    size: tuple[int, int] = (100, 36),
+    unicode: bool = True,
+    settings: Settings | None = None,
+) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
+    """The console in a headless terminal. `run` is opened at once; `opening` prepares one first."""
+    if run is not None:
+        opening = lambda _: run  # noqa: E731 - a name for a closure over `run`
+    app = ConsoleApp(
+        settings or Settings(state_dir=folder),
+        library or ScriptedLibrary(folder),
+        terminal(unicode=unicode),
+        operator="ada",
+        opening=opening,
+    )
+    try:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield app, pilot
+            if app.is_running:
+                app.finish()
+                await pilot.pause()
+    finally:
+        app.session.close("the test is over")
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the console work until the condition holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"never came true; the screen shows\n{painted(pilot.app)}"
+        await pilot.pause(0.03)
+    await pilot.pause()
+
+
+async def until_asked(pilot: Pilot[None]) -> Dialog:
+    await until(pilot, lambda: isinstance(pilot.app.screen, Dialog) and bool(pilot.app.screen.query("#no")))
+    dialog = pilot.app.screen
+    assert isinstance(dialog, Dialog)
+    return dialog
+
+
+async def until_ended(pilot: Pilot[None], app: ConsoleApp) -> None:
+    await until(pilot, lambda: not app.session.busy and (app.final_state or app.failure))
+    await pilot.pause(0.1)
+
+
+def yes_button(dialog: Dialog) -> Button:
+    return dialog.query_one("#yes", Button)
+
+
+def field(dialog: Dialog) -> Input:
+    return dialog.query_one("#typed", Input)
+
+
+def painted(app: Any) -> str:
+    """The characters on the screen, line by line."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def words(app: Any, selector: str = "") -> str:
+    """What is painted, or the part of one widget, with every run of blanks as one, so that wrapping does not matter."""
+    lines = app.screen._compositor.render_strips()
+    if selector:
+        region = app.screen.query_one(selector).content_region
+        lines = [line.crop(region.x, region.right) for line in lines[region.y : region.bottom]]
+    return " ".join(" ".join(line.text for line in lines).split())

@@ -1,0 +1,76 @@
+"""Pictures of the console for the documents: `python -m tests.tui.screenshots FOLDER` runs a demonstration and writes
+run.svg, confirm.svg and done.svg."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from sdconsole import service
+from sdconsole.config import Settings
+from sdconsole.core.model import Mode, StageName
+from sdconsole.interfaces.tui.console import ConsoleApp
+from sdconsole.interfaces.tui.service_library import ServiceLibrary
+from sdconsole.service import DeployRequest, PreparedRun
+from tests.tui.driving import terminal
+
+SIZE = (124, 36)
+
+
+async def _until_stage(pilot: Pilot[None], app: ConsoleApp, stage: StageName, *, rows: int) -> None:
+    while True:
+        await pilot.pause(0.05)
+        found = app.session.feed.state.stage(stage)
+        if found is not None and any(task.done >= rows for task in found.tasks.values()):
+            return
+
+
+async def _play(folder: Path, settings: Settings, export: Path) -> None:
+    def prepare(_: object) -> PreparedRun:
+        return service.prepare_deploy(settings, DeployRequest(source=export, mode=Mode.COMPLETE))
+
+    app = ConsoleApp(settings, ServiceLibrary(settings), terminal(), operator="ada", opening=prepare)
+    try:
+        async with app.run_test(size=SIZE) as pilot:
+            await _until_stage(pilot, app, StageName.LOAD, rows=40_000)
+            app.save_screenshot("run.svg", str(folder))
+            while app.session.feed.state.waiting is None:
+                await pilot.pause(0.1)
+            await pilot.pause(0.5)
+            app.save_screenshot("confirm.svg", str(folder))
+            await pilot.press(*"servicedesk", "enter")
+            while app.session.feed.state.finished is None:
+                await pilot.pause(0.1)
+            await pilot.pause(0.5)
+            app.save_screenshot("done.svg", str(folder))
+            app.finish()
+    finally:
+        app.session.close("the pictures are taken")
+
+
+def _self_contained(picture: Path) -> None:
+    """Without the fonts that would be fetched from elsewhere: any monospaced font will do."""
+    text = re.sub(r"@font-face \{.*?\}", "", picture.read_text(encoding="utf-8"), flags=re.DOTALL)
+    picture.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Settings(state_dir=Path(temporary) / "state", embedded_root=Path(temporary) / "postgres")
+        try:
+            asyncio.run(_play(folder, settings, service.generate_demo(settings)))
+        finally:
+            service.embedded_server(settings).stop()
+    for picture in folder.glob("*.svg"):
+        _self_contained(picture)
+
+
+if __name__ == "__main__":
+    main()

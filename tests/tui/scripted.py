@@ -1,0 +1,270 @@
+"""Runs made of small scripted stages on the real engine, and a library that hands them out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdconsole.core.bus import Bus, View
+from sdconsole.core.engine import Engine
+from sdconsole.core.events import (
+    DimensionScore,
+    LiveChanged,
+    LostPoints,
+    Record,
+    RunResumed,
+    RunStarted,
+    ScoreReported,
+    Waiting,
+)
+from sdconsole.core.gates import Gate
+from sdconsole.core.journal import Journal, read_journal
+from sdconsole.core.model import CheckStatus, Mode, StageName, StageResult
+from sdconsole.core.plan import Plan, deploy_plan, rollback_plan
+from sdconsole.core.projection import RunState, fold, step
+from sdconsole.core.runs import RunSummary
+from sdconsole.core.stage import Cancellation, StageContext
+
+Work = Callable[[StageContext[None]], StageResult]
+
+OLD, NEW = "servicedesk_v20260821_031500", "servicedesk_v20261121_031500"
+
+
+def note(text: str) -> Work:
+    return lambda ctx: StageResult(text)
+
+
+def score_event(*, losses: Sequence[LostPoints] = (), total: float = 93.24, phase: str = "after") -> ScoreReported:
+    return ScoreReported(
+        stage=StageName.SCORE,
+        phase="before" if phase == "before" else "after",
+        total=total,
+        minimum=80.0,
+        grade="EXCELLENT" if total >= 90 else "POOR",
+        dimensions=(
+            DimensionScore("completeness", 37.4, 40),
+            DimensionScore("validity", 28.9, 30),
+            DimensionScore("consistency", 17.1, 20),
+            DimensionScore("uniqueness", 5.0, 5),
+            DimensionScore("integrity", 4.84, 5),
+        ),
+        losses=tuple(losses),
+    )
+
+
+LOSSES = (
+    LostPoints(
+        rule="R07",
+        title="ticket has a team",
+        dimension="completeness",
+        severity="warn",
+        lost=2.6,
+        possible=8.0,
+        failed=812,
+        evaluated=24_918,
+        tolerance_percent=1.0,
+        samples=("tickets 4711: team is missing", "tickets 4712: team is missing"),
+        sql='SELECT * FROM "tickets" WHERE "TKT-Team" IS NULL',
+    ),
+    LostPoints(
+        rule="R41",
+        title="comment belongs to a ticket",
+        dimension="integrity",
+        severity="error",
+        lost=0.16,
+        possible=2.5,
+        failed=41,
+        evaluated=141_712,
+        tolerance_percent=5.0,
+        samples=("comments 9: ticket 77 is not in the export",),
+        sql='SELECT "comment_id" FROM "comments" WHERE "ticket_id" = 77',
+    ),
+)
+
+
+def score_stage(ctx: StageContext[None]) -> StageResult:
+    ctx.emit(score_event(total=88.1, phase="before"))
+    ctx.emit(score_event(losses=LOSSES))
+    return StageResult("93.24 of 100, gate 80")
+
+
+def cutover_stage(ctx: StageContext[None]) -> StageResult:
+    ctx.emit(LiveChanged(ctx.stage, "servicedesk", OLD, NEW, attempts=1, duration_seconds=0.041))
+    return StageResult("servicedesk shows the new version")
+
+
+def preflight_stage(ctx: StageContext[None]) -> StageResult:
+    ctx.check_result("disk space", CheckStatus.PASS, "20.1 GB free", measured="20.1 GB", threshold="1 GB")
+    ctx.check_result("reader role", CheckStatus.WARN, "no grants yet", remedy="it is made at the first cutover")
+    return StageResult("17 checks passed")
+
+
+class Hold:
+    """Blocks a stage until the test lets go of it."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.released = threading.Event()
+
+    def __call__(self, ctx: StageContext[None]) -> StageResult:
+        ctx.progress("tickets", 12_000, 24_000)
+        self.reached.set()
+        while not self.released.wait(0.01):
+            ctx.checkpoint()
+        return StageResult("let go")
+
+
+@dataclass(slots=True)
+class ScriptedStage:
+    name: StageName
+    work: Work
+    asks: Waiting | None = None
+    repeats: bool = False
+
+    def run(self, ctx: StageContext[None]) -> StageResult:
+        return self.work(ctx)
+
+    def question(self, ctx: StageContext[None]) -> Waiting | None:
+        return self.asks
+
+    def recheck(self, ctx: StageContext[None], result: StageResult) -> str | None:
+        return None
+
+
+def cutover_question(expected: str = "servicedesk", stage: StageName = StageName.CUTOVER) -> Waiting:
+    return Waiting(
+        question=str(stage),
+        stage=stage,
+        prompt=f"Switch servicedesk from {OLD} to {NEW}?",
+        expected=expected,
+        details=("tickets 24,918 rows, comments 141,712 rows", "readers wait at most 0.2 s"),
+        undo="sdconsole rollback, under a second",
+    )
+
+
+_WORK: Mapping[StageName, Work] = {
+    StageName.PREFLIGHT: preflight_stage,
+    StageName.SCORE: score_stage,
+    StageName.CUTOVER: cutover_stage,
+    StageName.ROLLBACK: cutover_stage,
+}
+
+
+@dataclass(slots=True)
+class ScriptedRun:
+    """What `prepare_deploy` returns, with scripted stages."""
+
+    folder: Path
+    plan: Plan = field(default_factory=lambda: deploy_plan(Mode.COMPLETE))
+    work: Mapping[StageName, Work] = field(default_factory=dict)
+    expected: str = "servicedesk"
+    run_id: str = "r-20261121-031500-7f3a"
+    target: str = "embedded"
+    live_schema: str = "servicedesk"
+    production: bool = False
+    source: str = "/data/export.db"
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    earlier: RunState | None = None
+    closed: bool = False
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / f"{self.run_id}.jsonl"
+
+    def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState:
+        state = [self.earlier or RunState()]
+
+        def project(record: Record) -> None:
+            state[0] = step(state[0], record)
+
+        earlier = self.earlier
+        with Journal(self.journal) as journal:
+            bus = Bus(
+                self.run_id,
+                journal=journal,
+                views=(project, *views),
+                after_seq=earlier.seq if earlier else 0,
+                after_seconds=earlier.elapsed_seconds if earlier else 0.0,
+            )
+            bus.publish(RunResumed("ada", "desk", 1, self.plan.stages) if earlier else self._started())
+            Engine(
+                run_id=self.run_id,
+                plan=self.plan,
+                stages={name: self._stage(name) for name in self.plan.stages},
+                deployment=None,
+                gate=gate,
+                bus=bus,
+                cancellation=self.cancellation,
+                earlier=earlier.results if earlier else {},
+            ).run()
+        return state[0]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _started(self) -> RunStarted:
+        return RunStarted(
+            kind=self.plan.kind,
+            mode=self.plan.mode,
+            stages=self.plan.stages,
+            source=self.source,
+            target=self.target,
+            live_schema=self.live_schema,
+            operator="ada",
+            host="desk",
+            pid=1,
+            version="0",
+            production=self.production,
+            min_quality=80.0,
+        )
+
+    def _stage(self, name: StageName) -> ScriptedStage:
+        asks = cutover_question(self.expected, name) if name in self.plan.hold_before else None
+        return ScriptedStage(name, self.work.get(name) or _WORK.get(name) or note(f"{name} is done"), asks)
+
+
+@dataclass(slots=True)
+class ScriptedLibrary:
+    """Hands out scripted runs; `refusal` is raised instead."""
+
+    folder: Path
+    work: Mapping[StageName, Work] = field(default_factory=dict)
+    refusal: Exception | None = None
+    rows: tuple[RunSummary, ...] = ()
+    live: str = "live: servicedesk_v20260821_031500"
+    asked_for: list[str] = field(default_factory=list)
+    expected: Mapping[StageName, float] = field(default_factory=dict)
+    production: bool = False
+    confirmation: str = "servicedesk"
+
+    def deploy(self, source: Path, mode: Mode) -> ScriptedRun:
+        self.asked_for.append(f"deploy {source} {mode}")
+        if self.refusal is not None:
+            raise self.refusal
+        return ScriptedRun(self.folder, deploy_plan(mode), self.work, source=str(source), production=self.production)
+
+    def resume(self, run_id: str) -> ScriptedRun:
+        self.asked_for.append(f"resume {run_id}")
+        run = ScriptedRun(self.folder, work=self.work, run_id=run_id, expected=self.confirmation)
+        run.earlier = fold(read_journal(run.journal))
+        return run
+
+    def rollback(self) -> ScriptedRun:
+        self.asked_for.append("rollback")
+        if self.refusal is not None:
+            raise self.refusal
+        return ScriptedRun(self.folder, rollback_plan(), self.work, run_id="r-20261121-040000-0b0b")
+
+    def runs(self) -> tuple[RunSummary, ...]:
+        return self.rows
+
+    def records(self, run_id: str) -> Iterable[Record]:
+        return read_journal(self.folder / f"{run_id}.jsonl")
+
+    def live_version(self) -> str:
+        return self.live
+
+    def expected_seconds(self, rows: Sequence[RunSummary]) -> Mapping[StageName, float]:
+        return self.expected
