@@ -147,7 +147,7 @@ class Bench:
         with self.version() as (connection, name, row):
             started = time.perf_counter()
             if processes:
-                self._rows_in_processes(name, row, processes)
+                self._rows_in_processes(connection, name, row, processes)
             else:
                 self._rows_here(connection, name, row)
             return time.perf_counter() - started
@@ -163,11 +163,17 @@ class Bench:
         for piece in self._pieces():
             load_piece(connection, self._order(name, row), piece, progress=lambda _done: None, pace=None)
 
-    def _rows_in_processes(self, name: str, row: int, processes: int) -> None:
+    def _rows_in_processes(self, connection: Connection, name: str, row: int, processes: int) -> None:
+        order = self._order(name, row)
+
+        def here(piece: Piece) -> int:
+            return load_piece(connection, order, piece, progress=lambda _done: pool.listen(watcher), pace=None)
+
+        watcher = _Nobody()
         with closing(open_source(self.proved.clean)) as rows:
             pieces = divided(rows, whole_tables(rows, self.proved.tables), processes)
-        with LoaderPool(processes, self._order(name, row)) as pool:
-            pool.load(pieces, _Nobody())
+        with LoaderPool(processes, order) as pool:
+            pool.load(pieces, watcher, here)
 
     def whole(self, jobs: int | None) -> float:
         """The load stage's work: schema, rows, steps, keys, indexes, statistics."""
