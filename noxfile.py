@@ -67,7 +67,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Ratios measured in one run on this machine; arguments name a bench: generate, pipeline."""
+    """Ratios measured in one run on this machine; arguments name a bench: generate, load, pipeline, quality."""
     install_pinned(session, "dev")
     for name in session.posargs or [
         path.stem.removeprefix("bench_") for path in sorted(Path("tests/bench").glob("bench_*.py"))
