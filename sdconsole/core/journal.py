@@ -12,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdconsole.core.events import Measured, Progress, Record, from_json, to_json
+from sdconsole.core.events import SCHEMA, Measured, Progress, Record, from_json, to_json
 from sdconsole.errors import OperationFailed
 
 _VOLATILE = (Progress, Measured)
 """Events whose loss at a power cut costs nothing: written at once, synced with the next event of another kind."""
+_PROGRESS = b'"type":"progress"},"schema":%d}\n' % SCHEMA
+"""How the line of a progress event ends. No text within a record can end a line so: its quotes are escaped."""
 
 
 class Journal:
@@ -81,8 +83,8 @@ def _cut_torn_line(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def read_journal(path: Path) -> Iterator[Record]:
-    """The complete records of a journal, in order.
+def read_journal(path: Path, *, progress: bool = True) -> Iterator[Record]:
+    """The complete records of a journal, in order; without `progress`, which is most of them, in a fifth of the time.
 
     Raises OperationFailed ("journal-damaged") when a complete line is not a record or `seq` has a gap, and
     FileNotFoundError when there is no journal.
@@ -92,6 +94,9 @@ def read_journal(path: Path) -> Iterator[Record]:
         for line in lines:
             if not line.endswith(b"\n"):
                 return
+            if not progress and line.endswith(_PROGRESS):
+                expected += 1
+                continue
             try:
                 record = from_json(line)
             except ValueError as error:

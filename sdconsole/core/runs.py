@@ -216,11 +216,11 @@ def list_runs(state_dir: Path) -> tuple[RunSummary, ...]:
     return tuple(summary for folder in folders if (summary := _summary(folder)) is not None)
 
 
-def known_state(folder: Path) -> tuple[RunState, bool]:
+def known_state(folder: Path, *, progress: bool = False) -> tuple[RunState, bool]:
     """What can be told of a run, and whether its journal is damaged further on: one bad run must not hide the rest."""
     state = RunState()
     try:
-        for record in read_journal(folder / JOURNAL):
+        for record in read_journal(folder / JOURNAL, progress=progress):
             state = step(state, record)
     except OperationFailed:
         return state, True
@@ -228,10 +228,10 @@ def known_state(folder: Path) -> tuple[RunState, bool]:
 
 
 def _summary(folder: Path) -> RunSummary | None:
-    state, damaged = known_state(folder)
+    alive = is_alive(folder)
+    state, damaged = known_state(folder, progress=alive)
     if state.started is None:
         return None
-    alive = is_alive(folder)
     after = state.scores.get("after") or state.scores.get("before")
     open_stage = next((stage.name for stage in state.stages if stage.status not in FINISHED), None)
     if open_stage is None and state.finished is None and state.stages:

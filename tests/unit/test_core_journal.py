@@ -121,6 +121,19 @@ def test_a_journal_cut_at_any_byte_replays_as_a_prefix_and_can_be_continued(
     assert [record.seq for record in read_journal(path)] == list(range(1, len(replayed) + 2))
 
 
+@given(runs)
+@settings(deadline=None, max_examples=60)
+def test_reading_without_progress_leaves_out_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, records: list[Record]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "events.jsonl"
+    with Journal(path) as journal:
+        for record in records:
+            journal(record)
+    kept = [record for record in records if not isinstance(record.event, Progress)]
+    assert list(read_journal(path, progress=False)) == kept
+
+
 def test_a_damaged_line_in_the_middle_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [to_json(Record(seq, "r", "t", 0.0, LogLine("info", "x"))) for seq in (1, 2, 3)]
