@@ -181,6 +181,50 @@ class LiveChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockingSession:
+    """One session that holds what a switch needs; `pid` None = a prepared transaction. `says` is all of it in words."""
+
+    pid: int | None
+    user: str
+    application: str
+    relation: str
+    mode: str
+    age_seconds: float
+    state: str
+    query: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The switch waits without queueing while sessions hold live views. `holders` () = nobody is seen any more.
+
+    Nobody has to answer it: the run goes on by itself when they are gone, and gives up at the deadline.
+    """
+
+    stage: StageName
+    holders: tuple[BlockingSession, ...]
+    waited_seconds: float
+    deadline_seconds: float
+    attempts: int
+    type: Literal["blocked"] = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockerEnded:
+    """Somebody cancelled what a session in the way was running, or ended it: who, on which machine, and how."""
+
+    stage: StageName
+    pid: int
+    user: str
+    application: str
+    how: Literal["cancel", "end"]
+    by: str
+    host: str
+    type: Literal["blocker_ended"] = "blocker_ended"
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorReport:
     slug: str
     message: str
@@ -225,6 +269,8 @@ Event = (
     | Answered
     | LogLine
     | LiveChanged
+    | Blocked
+    | BlockerEnded
     | StageFinished
     | RunFinished
 )

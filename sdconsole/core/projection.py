@@ -12,6 +12,8 @@ from typing import Any
 
 from sdconsole.core.events import (
     Answered,
+    Blocked,
+    BlockerEnded,
     CheckResult,
     ErrorReport,
     LiveChanged,
@@ -72,6 +74,8 @@ class RunState:
     updated_at: str = ""
     elapsed_seconds: float = 0.0
     waiting: Waiting | None = None
+    blocked: Blocked | None = None
+    """Set while a switch waits for sessions that hold live views."""
     answers: tuple[Answered, ...] = ()
     scores: Mapping[str, ScoreReported] = field(default_factory=dict)
     """By phase: "before" and "after" cleaning."""
@@ -145,9 +149,13 @@ def step(state: RunState, record: Record) -> RunState:
         case Answered() as event:
             return _answered(state, event)
         case RunFinished() as event:
-            return replace(state, finished=event)
+            return replace(state, finished=event, blocked=None)
         case LiveChanged() as event:
-            return replace(state, live_changes=(*state.live_changes, event))
+            return replace(state, live_changes=(*state.live_changes, event), blocked=None)
+        case Blocked() as event:
+            return replace(state, blocked=event if event.holders else None)
+        case BlockerEnded():
+            return state
         case LogLine() as event:
             return replace(state, log=(*state.log[-LOG_LINES + 1 :], event))
         case ScoreReported() as event:
@@ -179,7 +187,8 @@ def _resumed(state: RunState, event: RunResumed) -> RunState:
     for name in event.stages:
         known = _stage(state, name)
         stages.append(known if known.status in FINISHED else StageState(name))
-    return replace(state, stages=tuple(stages), finished=None, waiting=None, pid=event.pid, host=event.host)
+    state = replace(state, stages=tuple(stages), finished=None, waiting=None, blocked=None)
+    return replace(state, pid=event.pid, host=event.host)
 
 
 def _finished(state: RunState, event: StageFinished) -> RunState:
@@ -193,7 +202,7 @@ def _finished(state: RunState, event: StageFinished) -> RunState:
         error=event.error,
         reused=event.reused,
     )
-    state = _with_stage(state, stage)
+    state = replace(_with_stage(state, stage), blocked=None)
     if state.waiting is not None and state.waiting.stage is event.stage:
         state = replace(state, waiting=None)
     return state

@@ -4,6 +4,7 @@ Preparing opens and checks everything that can be known beforehand (source, cont
 trace when something is wrong. Executing never raises for a failed stage: the returned state says what happened.
 """
 
+from sdconsole.service.blocking import InTheWay, blockers, end_blocking, running_run
 from sdconsole.service.exports import generate_demo, generate_export, number_of_rows
 from sdconsole.service.looking import (
     last_durations,
@@ -35,10 +36,13 @@ from sdconsole.source.generate.manifest import defects_path
 __all__ = [
     "DeployPlan",
     "DeployRequest",
+    "InTheWay",
     "PreparedRun",
+    "blockers",
     "current_operator",
     "defects_path",
     "embedded_server",
+    "end_blocking",
     "generate_demo",
     "generate_export",
     "holds_password",
@@ -56,5 +60,6 @@ __all__ = [
     "read_records",
     "recorded_settings",
     "resolve_target",
+    "running_run",
     "write_summary",
 ]

@@ -32,6 +32,9 @@ from sdconsole.target.backup import verify_backup
 from sdconsole.target.connect import connect, safe_conninfo
 from sdconsole.target.ledger_rows import live_deployment
 
+_FOR_ONE_ATTEMPT = frozenset({"cutover_deadline_seconds"})
+"""Settings that an operator gives for the moment; the run's record does not keep them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRequest:
@@ -205,7 +208,7 @@ def prepare_resume(
 
     `until` = a later stage than the run's plan had extends it (a blue-green run up to its cutover). `overrides` are
     settings given now, e.g. another `min_quality`, and `date_formats` answers by "table.column"; the run's record
-    keeps both for the next time.
+    keeps both for the next time, but for a deadline.
     """
     folder = runs.run_folder(settings.state_dir, run_id or newest_unfinished(settings, until=until))
     recorded = runs.read_request(folder)
@@ -244,7 +247,8 @@ def prepare_resume(
             operator=operator,
             recorded=recorded.date_answers,
         )
-    wanted = replace(recorded, settings={**recorded.settings, **(overrides or {})}, date_answers=answers)
+    lasting = {name: value for name, value in (overrides or {}).items() if name not in _FOR_ONE_ATTEMPT}
+    wanted = replace(recorded, settings={**recorded.settings, **lasting}, date_answers=answers)
     with ExitStack() as resources:
         deployment = Deployment(
             run_id=folder.name,

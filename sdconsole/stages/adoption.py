@@ -15,10 +15,12 @@ from typing import Final
 
 from sdconsole.core.runs import private_folder
 from sdconsole.errors import CheckFailed, OperationFailed, SdconsoleError
+from sdconsole.stages.blocked import Waiter
 from sdconsole.stages.deployment import Context, now
 from sdconsole.stages.loading import actor
 from sdconsole.target.adoption import Survey, adopt, survey
 from sdconsole.target.backup import dump_version
+from sdconsole.target.blockers import Blockers, Lookout
 from sdconsole.target.connect import Connection
 from sdconsole.target.dependents import dependents
 from sdconsole.target.ledger_rows import deployment_of, taken_names
@@ -133,14 +135,19 @@ def adopted_first(ctx: Context, connection: Connection, version: str) -> Iterato
 def _take_over(ctx: Context, connection: Connection, adoption: Adoption) -> None:
     """Adopts, and waits a moment and tries again while another session is in the way, up to the cutover's deadline."""
     settings, target = ctx.deployment.settings, ctx.deployment.needed_target()
-    deadline = time.monotonic() + settings.cutover_deadline_seconds
+    began, deadline_seconds = time.monotonic(), settings.cutover_deadline_seconds
+    names = tuple(shape.name for shape in (*adoption.found.tables, *adoption.found.views))
+    lookout, waiter, attempts = Lookout(adoption.live_schema, names), Waiter(ctx, connection), 0
     while True:
+        attempts += 1
         try:
             adopt(connection, target, adoption.version, actor=actor(ctx), check=ctx.checkpoint)
         except OperationFailed as error:
-            if error.slug not in _PASSING or time.monotonic() >= deadline:
+            waited = time.monotonic() - began
+            if error.slug not in _PASSING or waited >= deadline_seconds:
                 raise
-            ctx.log(f"waiting to adopt {adoption.live_schema}: {error.cause}", "warning")
+            waiter(Blockers(lookout.look(connection), waited, deadline_seconds, attempts))
             ctx.cancellation.wait(_PAUSE_SECONDS)
         else:
+            waiter.tell_interventions()
             return

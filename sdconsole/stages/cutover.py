@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sdconsole.core.events import LiveChanged, Waiting
 from sdconsole.core.model import StageName, StageResult
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed, OperationFailed
 from sdconsole.source.open import changed_since
 from sdconsole.stages.adoption import adopted_first, planned_adoption
+from sdconsole.stages.blocked import Waiter
 from sdconsole.stages.deployment import Context, Deployment, session
 from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
-from sdconsole.target.blockers import Blockers
 from sdconsole.target.connect import Connection
 from sdconsole.target.cutover import SwitchKind
 from sdconsole.target.ledger import record_event
@@ -126,7 +124,8 @@ def _switch_now(
             actor=actor(ctx),
             typed=deployment.expected_name,
         )
-    return cut_over(
+    waiter = Waiter(ctx, connection)
+    done = cut_over(
         connection,
         target,
         version,
@@ -138,9 +137,12 @@ def _switch_now(
         clean_digest=clean_digest,
         deadline_seconds=settings.cutover_deadline_seconds,
         lock_timeout_ms=settings.lock_timeout_ms,
-        on_wait=_tell_blockers(ctx),
+        on_wait=waiter,
         check=ctx.checkpoint,
     )
+    if not done.reply_lost:  # then this connection is gone
+        waiter.tell_interventions()
+    return done
 
 
 def own_switch(ctx: Context, connection: Connection) -> LedgerEvent | None:
@@ -195,16 +197,3 @@ def _still_the_same(ctx: Context) -> None:
     recorded = ctx.result(StageName.CLEAN).artifact("clean")
     if not clean_path(ctx).exists():
         raise CheckFailed("clean-gone", f"the clean file {recorded.path} is gone", next_step="sdconsole resume")
-
-
-def _tell_blockers(ctx: Context) -> Callable[[Blockers], None]:
-    said: set[str] = set()
-
-    def tell(blockers: Blockers) -> None:
-        for holder in blockers.holders:
-            if f"{holder.pid} {holder.relation}" not in said:
-                said.add(f"{holder.pid} {holder.relation}")
-                ctx.log(f"waiting: {holder.describe()}", "warning")
-        ctx.checkpoint()
-
-    return tell

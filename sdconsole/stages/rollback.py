@@ -31,7 +31,8 @@ class RollbackStage(Stage[Deployment]):
             details=(
                 f"{target.live_schema} on {target.name}" + (" (PRODUCTION)" if target.production else ""),
                 f"from {live or 'nothing'} to {wanted.version}",
-                f"{wanted.rows_total:,} rows, created {wanted.created_at:%Y-%m-%d %H:%M:%S} UTC",
+                f"{wanted.rows_total:,} rows, {wanted.quarantine_entries:,} entries in quarantine",
+                f"created {wanted.created_at:%Y-%m-%d %H:%M:%S} UTC",
             ),
             undo=f"sdconsole rollback --to {live}" if live else "",
         )

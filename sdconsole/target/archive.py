@@ -47,7 +47,9 @@ class Statement:
 
 
 @contextmanager
-def open_archive(archive: Path, major: int, *, programs: Path | None = None) -> Iterator[Iterator[Statement]]:
+def open_archive(
+    archive: Path, major: int, *, programs: Path | None = None, rows: bool = True
+) -> Iterator[Iterator[Statement]]:
     """The archive's statements, without owners, grants and tablespaces. `major` is that of the pg_dump that made it.
 
     When the block ends well, so has pg_restore: an archive that breaks off raises CheckFailed "backup-damaged".
@@ -56,7 +58,7 @@ def open_archive(archive: Path, major: int, *, programs: Path | None = None) -> 
     pg_restore, _ = find_client("pg_restore", major, programs=programs)
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [str(pg_restore), *_TEXT_OPTIONS, str(archive.absolute())],
+            [str(pg_restore), *_TEXT_OPTIONS, *([] if rows else ["--schema-only"]), str(archive.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -75,6 +77,24 @@ def open_archive(archive: Path, major: int, *, programs: Path | None = None) -> 
                 raise _broken(archive.name, message[0] if message else f"pg_restore ended with {process.returncode}")
         finally:
             _end(process)
+
+
+def refuse_unknown(archive: Path, name: str, major: int, *, programs: Path | None = None) -> None:
+    """Reads the definitions in an archive the way a restore would. Raises CheckFailed "backup-unrestorable"."""
+    try:
+        with open_archive(archive, major, programs=programs, rows=False) as statements:
+            for _ in statements:
+                pass
+    except CheckFailed as error:
+        if error.slug != "restore-unknown":
+            raise
+        raise CheckFailed(
+            "backup-unrestorable",
+            f"{name} would hold something that a restore does not bring back",
+            cause=error.cause,
+            state="no dump was kept",
+            next_step="drop it or move it to another schema: a version holds tables, views and their indexes",
+        ) from error
 
 
 def split_script(script: IO[bytes]) -> Iterator[Statement]:

@@ -13,6 +13,9 @@ from typing import Final, LiteralString
 from sdconsole.target.connect import Connection
 
 QUERY_CHARACTERS: Final = 120
+CANCELLED: Final = "blocker-cancelled"
+"""The kind of the ledger's event when somebody cancels what a session in the way is running."""
+ENDED: Final = "blocker-ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,20 @@ class Blocker:
     started: str = ""
     """When the backend was started, as text: tells it from a later one with the same pid."""
 
+    @property
+    def key(self) -> tuple[int | None, str, str]:
+        """Tells this session from every other one."""
+        return self.pid, self.started, self.application if self.pid is None else ""
+
     def describe(self) -> str:
         who = f"pid {self.pid}" if self.pid is not None else f"prepared transaction {self.application}"
         since = f"{_age(self.age_seconds)} in transaction"
         return f"{who} ({self.user or 'unknown user'}, {since}) holds {self.mode} on {self.relation}"
+
+    def story(self) -> str:
+        """`describe`, and which program it is and what it runs, as far as the server lets us see that."""
+        doing = ": ".join(part for part in (self.application if self.pid is not None else "", self.query) if part)
+        return f"{self.describe()} [{doing}]" if doing else self.describe()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed, OperationFailed, UsageError
 from sdconsole.source.open import file_sha256, new_file
+from sdconsole.target.archive import refuse_unknown
 from sdconsole.target.backup_manifest import Backup, free_path, record
 from sdconsole.target.clients import Ended, find_client, run_client
 from sdconsole.target.connect import Connection, Target, connect, server_facts
@@ -44,7 +45,8 @@ def dump_version(
 
     The rows in the manifest were counted in the very snapshot that was dumped. `check` is called ten times a second
     and may raise; pg_dump is ended then. Whatever ends the dump, no file is left. Raises BackupToolMissing, CheckFailed
-    "backup-schema-missing", OperationFailed "dump-failed" or "disk-full", DeadlineExceeded, and what `connect` raises.
+    "backup-schema-missing" or "backup-unrestorable", OperationFailed "dump-failed" or "disk-full", DeadlineExceeded,
+    and what `connect` raises.
     """
     with closing(connect(target, application=f"sdconsole:{run_id}", autocommit=False)) as connection:
         try:
@@ -75,6 +77,7 @@ def dump_version(
             if ended.returncode:
                 raise _dump_failed(schema, folder, ended, password)
             read_whole_archive(temporary, path.name, facts.major, programs, check)
+            refuse_unknown(temporary, f"the dump of {schema}", facts.major, programs=programs)
             sha256 = file_sha256(temporary, check=check)
     return record(
         path,

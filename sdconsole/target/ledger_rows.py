@@ -14,6 +14,7 @@ from typing import Any, Final, LiteralString
 from psycopg.rows import dict_row
 
 from sdconsole.errors import CheckFailed
+from sdconsole.quality.quarantine import QUARANTINE
 from sdconsole.target.connect import Connection
 from sdconsole.target.ledger_schema import ledger_exists
 from sdconsole.target.schema_shape import Shape, shape_from_dict
@@ -65,7 +66,12 @@ class Deployment:
 
     @property
     def rows_total(self) -> int:
-        return sum(self.rows.values())
+        """Rows of the export's tables; what was set aside is counted apart."""
+        return sum(self.rows.values()) - self.quarantine_entries
+
+    @property
+    def quarantine_entries(self) -> int:
+        return self.rows.get(QUARANTINE, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,26 @@ def ensure_ledger(connection: Connection, *, reader_role: str = "") -> None:
             "ledger-privilege",
             f"{connection.info.user} may not keep the ledger in {connection.info.dbname}",
             cause=error.diag.message_primary or "",
-            next_step=f'GRANT CREATE ON DATABASE "{connection.info.dbname}" TO "{connection.info.user}"; or, where the '
-            f"schema {CONTROL_SCHEMA} exists, run as its owner",
+            next_step=_missing_grant(connection),
         ) from error
+
+
+def _missing_grant(connection: Connection) -> str:
+    """The statement that lets this user keep the ledger: with its owner, where another one keeps it already."""
+    owner = None
+    if connection.info.transaction_status is TransactionStatus.IDLE:
+        owner = connection.execute(
+            "SELECT r.rolname::text, r.rolsuper FROM pg_catalog.pg_namespace n"
+            " JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner WHERE n.nspname = 'sdconsole'"
+        ).fetchone()
+    user, database = sql.Identifier(connection.info.user), sql.Identifier(connection.info.dbname)
+    if owner is None:
+        statement = sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, user)
+    elif owner[1]:
+        statement = sql.SQL("ALTER SCHEMA sdconsole OWNER TO {}, and every table in it").format(user)
+    else:
+        statement = sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner[0]), user)
+    return statement.as_string(connection)
 
 
 def _migrate(connection: Connection) -> None:

@@ -101,7 +101,9 @@ def cut_over(
             kind = "repair"
         switch = Switch(target, version, previous, actor, kind, clean_digest, reason, lock_timeout_ms, started)
         lookout = _lookout(connection, target, version)
-        waiting = _Waiting(connection, lookout, version, started, deadline_seconds, old_seconds, on_wait, check)
+        waiting = _Waiting(
+            connection, lookout, version, actor.run_id, started, deadline_seconds, old_seconds, on_wait, check
+        )
         while True:
             waiting.until_free()
             waiting.attempts += 1
@@ -146,6 +148,7 @@ class _Waiting:
     connection: Connection
     lookout: Lookout
     version: str
+    run_id: str
     started: float
     deadline_seconds: float
     old_seconds: float
@@ -190,12 +193,12 @@ class _Waiting:
 
     def _too_late(self) -> DeadlineExceeded:
         blockers = Blockers(self.last, self.deadline_seconds, self.deadline_seconds, self.attempts)
-        pids = " or ".join(f"pid {holder.pid}" for holder in self.last if holder.pid is not None)
-        more = f"sdconsole cutover --deadline {max(10, round(self.deadline_seconds / 30))}m"
+        pids = [holder.pid for holder in self.last if holder.pid is not None]
+        more = f"sdconsole resume {self.run_id} --deadline {max(10, round(self.deadline_seconds / 30))}m"
         return DeadlineExceeded(
             "cutover-lock",
             f"could not switch {self.lookout.live_schema} within {self.deadline_seconds:g} s",
             cause=blockers.describe(),
             state=f"nothing was changed; {self.version} is ready",
-            next_step=f"{more}     or end {pids}" if pids else more,
+            next_step=f"sdconsole blockers --cancel {pids[0]}, then: {more}" if pids else more,
         )

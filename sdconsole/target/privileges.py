@@ -25,8 +25,9 @@ class MissingRight:
 def privileges(connection: Connection, target: Target) -> tuple[MissingRight, ...]:
     """The rights this user lacks to make, publish, verify and drop versions; () = none. Raises psycopg.Error.
 
-    Checked are CREATE on the database, ownership of the live schema and of what is in it, of the control schema and of
-    what is in it, and membership in the reader role (to see what it sees) where that role exists.
+    Checked are CREATE on the database, ownership of the live schema and of what is in it, the same of the control
+    schema or the rights of the deployer who keeps it, and membership in the reader role (to see what it sees) where
+    that role exists.
     """
     return tuple(_missing(connection, target))
 
@@ -58,21 +59,35 @@ def _missing(connection: Connection, target: Target) -> Iterator[MissingRight]:
 
 
 def _foreign_objects(connection: Connection, schema: str, user: str) -> Iterator[MissingRight]:
-    """The schema and everything in it that belongs to a role whose rights this user does not have."""
+    """The schema and everything in it that belongs to a role whose rights this user does not have.
+
+    A ledger that another deployer keeps is shared and stays with its owner; a live schema has one deployer.
+    """
     rows = connection.execute(
         """
-        SELECT 'SCHEMA', NULL, pg_get_userbyid(nspowner)::text
-          FROM pg_namespace WHERE nspname = %(schema)s AND NOT pg_has_role(nspowner, 'USAGE')
-        UNION ALL
-        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
-               c.relname::text, pg_get_userbyid(c.relowner)::text
-          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT pg_has_role(c.relowner, 'USAGE')
-         ORDER BY 1, 2
+        WITH foreign_object(kind, name, owner) AS (
+            SELECT 'SCHEMA', NULL, nspowner FROM pg_namespace WHERE nspname = %(schema)s
+            UNION ALL
+            SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
+                   c.relname::text, c.relowner
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p', 'v', 'm')
+        )
+        SELECT kind, name, r.rolname::text, r.rolsuper FROM foreign_object JOIN pg_roles r ON r.oid = owner
+         WHERE NOT pg_has_role(owner, 'USAGE') ORDER BY 1, 2
         """,
         {"schema": schema},
     ).fetchall()
-    for kind, name, owner in rows:
+    shared = {owner for _, _, owner, is_superuser in rows if schema == CONTROL_SCHEMA and not is_superuser}
+    for owner in sorted(shared):
+        yield _right(
+            connection,
+            f"the ledger in {schema} is kept by {owner}, whose rights {user} does not have",
+            sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), sql.Identifier(user)),
+        )
+    for kind, name, owner, _ in rows:
+        if owner in shared:
+            continue
         identifier = sql.Identifier(schema) if name is None else sql.Identifier(schema, name)
         yield _right(
             connection,

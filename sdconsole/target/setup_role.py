@@ -34,6 +34,9 @@ def setup_role_sql(*, deployer: str, reader: str, database: str, live_schema: st
         "database": _quoted(database),
         "live": _quoted(check_live_schema(live_schema)),
         "control": _quoted(CONTROL_SCHEMA),
+        "deployer_text": sql.Literal(deployer).as_string(None),
+        "reader_text": sql.Literal(reader).as_string(None),
+        "tag": _tag(deployer, reader),
     }
     return _SCRIPT.format(**names)
 
@@ -48,6 +51,14 @@ def _check(name: str) -> None:
         )
 
 
+def _tag(*names: str) -> str:
+    """A dollar quote that ends nowhere inside these names."""
+    tag = "$roles$"
+    while any(tag in name for name in names):
+        tag = f"{tag[:-1]}_$"
+    return tag
+
+
 def _quoted(name: str) -> str:
     return sql.Identifier(name).as_string(None)
 
@@ -55,15 +66,23 @@ def _quoted(name: str) -> str:
 _SCRIPT = """\
 -- Roles for sdconsole in the database {database}.
 -- Read it, then run it as an administrator, connected to that database: psql -v ON_ERROR_STOP=1 -d ... -f this.sql
--- Leave out the CREATE ROLE of a role that exists already.
+-- A role that exists already is left as it is: several deployers may share one reader.
 
 BEGIN;
 
--- Deploys: makes version schemas, loads them, switches the live views. No superuser, no roles, no databases.
-CREATE ROLE {deployer} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;
--- Reads what is live: the role that dashboards log in with.
-CREATE ROLE {reader} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;
-ALTER ROLE {reader} SET default_transaction_read_only = on;
+DO {tag}
+BEGIN
+  -- Deploys: makes version schemas, loads them, switches the live views. No superuser, no roles, no databases.
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {deployer_text}) THEN
+    CREATE ROLE {deployer} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;
+  END IF;
+  -- Reads what is live: the role that dashboards log in with.
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {reader_text}) THEN
+    CREATE ROLE {reader} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION;
+    ALTER ROLE {reader} SET default_transaction_read_only = on;
+  END IF;
+END
+{tag};
 
 GRANT CONNECT ON DATABASE {database} TO {deployer}, {reader};
 -- The one right a deployment cannot do without: {live}, its versions and {control} are schemas that it makes itself.
@@ -84,6 +103,9 @@ COMMIT;
 --   ALTER SCHEMA {live} OWNER TO {deployer};
 --   ALTER SCHEMA {control} OWNER TO {deployer};
 --   sdconsole preflight SOURCE names each view and table that is still missing.
+--
+-- If another deployer keeps its ledger in {control} of this database already, share it and leave it to its owner:
+--   GRANT that_deployer TO {deployer};
 --
 -- Optional, where you agree:
 --   CREATE EXTENSION IF NOT EXISTS pg_trgm;             -- search indexes; without it they are left out

@@ -28,7 +28,8 @@ _LOCK_TIMEOUT: Final = "2s"
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One kept version. `size_bytes` counts tables, indexes and TOAST; None when the schema is gone."""
+    """One kept version. `rows` are those of the export's tables; `size_bytes` counts tables, indexes and TOAST, None
+    when the schema is gone."""
 
     version: str
     state: VersionState
@@ -36,6 +37,7 @@ class VersionRow:
     mode: str
     canary: bool
     rows: int
+    quarantine_entries: int
     score: float | None
     size_bytes: int | None
     created_at: datetime
@@ -65,6 +67,7 @@ def versions(connection: Connection, live_schema: str, *, canaries: bool = False
             row.mode,
             row.canary,
             row.rows_total,
+            row.quarantine_entries,
             row.score,
             sizes.get(row.version),
             row.created_at,

@@ -97,6 +97,17 @@ def test_a_second_deployment_replaces_the_first_and_rollback_brings_it_back_in_u
         first["version"]: "live",
         second["version"]: "previous",
     }
+    counted = {row["version"]: (row["rows"], row["quarantine_entries"]) for row in versions}
+    assert counted[first["version"]] == (first["rows"]["loaded"], live_rows(pg, "data_quarantine"))
+    assert counted[first["version"]][1] > 0
+
+
+@pytest.mark.parametrize("stage", ["rollback", "restore", "nothing"])
+def test_until_names_a_stage_that_a_deployment_has(cli: Cli, export: Path, stage: str) -> None:
+    ended = cli("deploy", str(export), "--until", stage, "--json")
+    assert (ended.code, ended.json["error"]["slug"]) == (2, "bad-value")
+    assert "preflight, backup, profile" in ended.err
+    assert not (cli.folder / ".sdconsole").exists()
 
 
 @pytest.mark.parametrize("mode", ["simple", "canary", "complete"])

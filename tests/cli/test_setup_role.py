@@ -118,6 +118,39 @@ def test_a_deployer_without_the_one_grant_is_told_which(cli: Cli, make_export: M
     assert "secret-of-the-test" not in ended.out + ended.err
 
 
+def test_a_second_deployer_shares_the_reader_and_the_ledger_of_the_first(
+    cli: Cli, make_export: MakeExport, roles: Roles
+) -> None:
+    pg, second = roles.pg, f"second $roles$ {secrets.token_hex(4)}"
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        try:
+            for deployer, live in ((roles.deployer, LIVE), (second, "archive")):
+                script = setup_role_sql(deployer=deployer, reader=roles.reader, database=pg.name, live_schema=live)
+                admin.execute(script.encode())
+                password = sql.SQL("ALTER ROLE {} PASSWORD 'secret-of-the-test'").format(sql.Identifier(deployer))
+                admin.execute(password)
+            source = make_export(rows=1_000)
+            one = deployed(cli.folder, source, roles.dsn(roles.deployer), reader_role=roles.reader)
+            assert one.verdict is Verdict.OK, one.finished
+            told = cli(
+                "preflight", str(source), "--dsn", roles.dsn(second), "--schema", "archive", "--json",
+            )  # fmt: skip
+            assert told.code == 4, told.err
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(roles.deployer), sql.Identifier(second))
+            assert grant.as_string(admin) in told.json["error"]["next"]
+            assert "OWNER TO" not in told.json["error"]["next"], "the ledger stays with its owner"
+            admin.execute(grant)
+            for deployer, live in ((second, "archive"), (roles.deployer, LIVE)):
+                state = deployed(
+                    cli.folder, source, roles.dsn(deployer), confirm=live, live_schema=live, reader_role=roles.reader
+                )
+                assert state.verdict is Verdict.OK, state.finished
+        finally:
+            if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [second]).fetchone() is not None:
+                admin.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(second)))
+                admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(second)))
+
+
 @pytest.mark.parametrize("name", ["", "a\nb; DROP ROLE postgres", "x" * 64, "\x1b[2J"])
 def test_names_that_postgresql_cannot_hold_are_refused(name: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -132,8 +165,10 @@ def test_a_reader_that_deploys_is_refused() -> None:
 
 def test_the_script_has_no_password_and_no_superuser(tmp_path: Path) -> None:
     script = setup_role_sql(deployer="d", reader="r", database="w", live_schema="servicedesk")
-    run = [line for line in script.splitlines() if line and not line.startswith("--")]
+    run = [line.strip() for line in script.splitlines() if line and not line.strip().startswith("--")]
     assert not [line for line in run if "PASSWORD" in line.upper()]
-    assert all("NOSUPERUSER" in line for line in run if line.startswith("CREATE ROLE"))
+    made = [line for line in run if line.startswith("CREATE ROLE")]
+    assert len(made) == 2
+    assert all("NOSUPERUSER" in line for line in made)
     assert run[0] == "BEGIN;"
     assert run[-1] == "COMMIT;"

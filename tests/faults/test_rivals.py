@@ -70,7 +70,7 @@ def live_held(site: Site, rng: random.Random) -> None:
         document = site.told(ended)
         assert (ended.code, document["error"]["slug"]) == (124, "cutover-lock"), ended.err
         assert f"pid {holder.info.backend_pid}" in document["error"]["cause"], document["error"]
-        assert f"pid {holder.info.backend_pid}" in document["error"]["next"], document["error"]
+        assert f"blockers --cancel {holder.info.backend_pid}, " in document["error"]["next"], document["error"]
         assert f"waiting: pid {holder.info.backend_pid}" in ended.err
     assert not seen.errors
     assert len(seen.seconds) > 50

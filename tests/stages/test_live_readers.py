@@ -233,7 +233,8 @@ def test_a_switch_gives_up_at_its_deadline_with_nothing_changed(world: World) ->
         assert error.cause.startswith(f"pid {pid} ({world.target.reader_role}, ")
         assert "holds AccessShareLock on servicedesk.tickets" in error.cause
         assert error.state == f"nothing was changed; {version} is ready"
-        assert error.next_step == f"sdconsole cutover --deadline 10m     or end pid {pid}"
+        more = f"sdconsole resume {world.actor.run_id} --deadline 10m"
+        assert error.next_step == f"sdconsole blockers --cancel {pid}, then: {more}"
         assert live_version(connection, "servicedesk") == live
         assert deployment_of(connection, version).state is VersionState.READY
         assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE

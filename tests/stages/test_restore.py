@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed, Interrupted
+from sdconsole.target import dump
 from sdconsole.target.archive import open_archive, split_script
 from sdconsole.target.backup import Backup, dump_version
 from sdconsole.target.catalog import SchemaShape, read_schema
@@ -261,11 +262,31 @@ def test_a_rehearsal_proves_the_backup_and_leaves_nothing(place: Place, before: 
     left_as_it_was(place, before)
 
 
-def test_an_archive_with_code_in_it_is_refused(pg: Database, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        "CREATE FUNCTION {}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE POLICY p ON {}.t USING (a > 0)",
+        "CREATE TYPE {}.mood AS ENUM ('good')",
+    ],
+)
+def test_what_a_restore_could_not_bring_back_is_not_dumped(pg: Database, tmp_path: Path, more: str) -> None:
+    with psycopg.connect(pg.dsn) as connection:
+        connection.execute(f"CREATE SCHEMA {OLD}; CREATE TABLE {OLD}.t (a int)".encode())
+        connection.execute(more.format(OLD).encode())
+    with pytest.raises(CheckFailed) as caught:
+        dump_version(Target("test", pg.dsn, "servicedesk", ""), OLD, tmp_path, run_id=RUN, created=WHEN)
+    assert caught.value.slug == "backup-unrestorable"
+    assert caught.value.cause.startswith(" ".join(more.split()[:2]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_with_code_in_it_is_refused(pg: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with psycopg.connect(pg.dsn) as connection:
         connection.execute(f"CREATE SCHEMA {OLD}; CREATE TABLE {OLD}.t (a int)".encode())
         connection.execute(f"CREATE FUNCTION {OLD}.f() RETURNS int LANGUAGE sql AS 'SELECT 1'".encode())
     target = Target("test", pg.dsn, "servicedesk", "")
+    monkeypatch.setattr(dump, "refuse_unknown", lambda *_given, **_options: None)
     backup = dump_version(target, OLD, tmp_path, run_id=RUN, created=WHEN)
     with pytest.raises(CheckFailed) as caught:
         restored(Place(target, backup))

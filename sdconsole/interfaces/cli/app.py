@@ -13,6 +13,7 @@ from sdconsole.config import load_settings
 from sdconsole.errors import SdconsoleError, UsageError
 from sdconsole.interfaces.cli import (
     backup_commands,
+    blocker_commands,
     contract_commands,
     db_commands,
     decide_commands,
@@ -53,6 +54,7 @@ def console(context: typer.Context) -> None:
 for commands in (
     run_commands,
     decide_commands,
+    blocker_commands,
     look_commands,
     quarantine_commands,
     backup_commands,

@@ -135,8 +135,9 @@ def _document(backup: Backup) -> dict[str, Any]:
 def restore(
     backup: BackupFile,
     mode: opt.ModeOption = None,
-    until: opt.Until = None,
+    until: opt.UntilRestored = None,
     auto_rollback: opt.AutoRollback = None,
+    deadline: opt.Deadline = None,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,
     schema: opt.Schema = None,
@@ -150,7 +151,13 @@ def restore(
 ) -> None:
     """Bring a backup back: a dump as a new version of its own, the copy of an export by deploying it."""
     settings = load_settings(
-        mode=mode, target=target, dsn=dsn, live_schema=schema, auto_rollback=auto_rollback, state_dir=state_dir
+        mode=mode,
+        target=target,
+        dsn=dsn,
+        live_schema=schema,
+        auto_rollback=auto_rollback,
+        cutover_deadline_seconds=deadline,
+        state_dir=state_dir,
     )
     options = RunOptions(
         yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)

@@ -12,6 +12,7 @@ from sdconsole import service
 from sdconsole.config import load_settings
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import write_json, write_result
+from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.target.embedded import ServerStatus
 from sdconsole.target.logins import DATABASE
 
@@ -47,16 +48,22 @@ def stop(json: opt.Json = False) -> None:
 
 @db_app.command()
 def status(json: opt.Json = False) -> None:
-    """Whether the server really runs."""
-    _show(service.embedded_server(load_settings()).status(), json)
+    """Whether the server really runs: exit code 0 when it answers, 3 when it does not."""
+    found = service.embedded_server(load_settings()).status()
+    _show(found, json)
+    raise typer.Exit(ExitCode.OK if found.ready else ExitCode.UNREACHABLE)
 
 
 @db_app.command()
-def dsn(database: Database = DATABASE) -> None:
+def dsn(database: Database = DATABASE, json: opt.Json = False) -> None:
     """Print a connection string that psql and psycopg accept as it is; it names a pass file, never a password."""
     server = service.embedded_server(load_settings())
     server.start()
-    write_result(server.dsn(database))
+    made = server.dsn(database)
+    if json:
+        write_json({"schema": 1, "dsn": made, "database": database})
+        return
+    write_result(made)
 
 
 @db_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

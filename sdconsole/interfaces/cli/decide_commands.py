@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def approve(
     run: HeldRun = None,
+    deadline: opt.Deadline = None,
     yes: opt.Yes = False,
     confirm: opt.Confirm = None,
     no_input: opt.NoInput = False,
@@ -40,7 +41,8 @@ def approve(
     options = RunOptions(
         yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
     )
-    with service.prepare_resume(settings, decisions.held_run(settings, run)) as prepared:
+    overrides = {"cutover_deadline_seconds": deadline} if deadline is not None else {}
+    with service.prepare_resume(settings, decisions.held_run(settings, run), overrides=overrides) as prepared:
         expected = prepared.deployment.expected_name
         require_confirmation(options, changes_live=prepared.changes_live, expected=expected)
         raise typer.Exit(execute(prepared, options))

@@ -198,12 +198,13 @@ def versions_list(
         write_json({"schema": 1, "versions": [asdict(row) for row in found]})
         return
     table(
-        ["version", "state", "rows", "score", "created", "run"],
+        ["version", "state", "rows", "quarantine", "score", "created", "run"],
         [
             [
                 row.version,
                 row.state,
                 f"{row.rows:,}",
+                f"{row.quarantine_entries:,}",
                 f"{row.score:.2f}" if row.score is not None else "-",
                 f"{row.created_at:%Y-%m-%d %H:%M:%S}",
                 row.run_id,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Annotated
 import typer
 
 from sdconsole.core.model import Mode, StageName
+from sdconsole.core.plan import DEPLOY_STAGES, restore_plan
 from sdconsole.interfaces.cli.progress import ProgressMode
 
 
@@ -33,6 +36,26 @@ class RunOptions:
     @property
     def can_ask(self) -> bool:
         return not self.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _one_of(stages: Sequence[StageName]) -> Callable[[str], StageName]:
+    """Reads a stage's name; only these can be meant."""
+
+    def read(text: str) -> StageName:
+        if text not in stages:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(stages)}.")
+        return StageName(text)
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    """90, 90s, 10m or 1h."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smh]?)", text)
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if not seconds:
+        raise typer.BadParameter(f"{text!r} is no time; write 90s, 10m or 1h.")
+    return seconds
 
 
 def output_of(json: bool, output: Output | None) -> Output:
@@ -82,7 +105,33 @@ AutoRollback = Annotated[
     bool | None,
     typer.Option("--auto-rollback", help="Switch back by itself when the verification after the cutover fails."),
 ]
-Until = Annotated[StageName | None, typer.Option("--until", help="Stop after this stage.")]
+Until = Annotated[
+    StageName | None,
+    typer.Option(
+        "--until",
+        metavar="STAGE",
+        parser=_one_of(DEPLOY_STAGES),
+        help=f"Stop after this stage: {', '.join(DEPLOY_STAGES)}.",
+    ),
+]
+UntilRestored = Annotated[
+    StageName | None,
+    typer.Option(
+        "--until",
+        metavar="STAGE",
+        parser=_one_of((*DEPLOY_STAGES, StageName.RESTORE)),
+        help=f"Stop after this stage: of a dump {', '.join(restore_plan().stages)}; of an export's copy as in deploy.",
+    ),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(
+        "--deadline",
+        metavar="TIME",
+        parser=_seconds,
+        help="How long a switch waits for sessions in its way: 90s, 10m; default: 5m.",
+    ),
+]
 StateDir = Annotated[
     Path | None, typer.Option("--state-dir", help="Where runs and backups are kept; default: .sdconsole.")
 ]

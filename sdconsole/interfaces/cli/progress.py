@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sdconsole.core.bus import View
 from sdconsole.core.events import (
+    Blocked,
+    BlockerEnded,
     CheckResult,
     LiveChanged,
     LogLine,
@@ -68,6 +70,18 @@ def duration_text(seconds: float) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def blocked_lines(blocked: Blocked) -> list[str]:
+    """Who holds what a switch needs, and what an operator can do about it."""
+    lines = [f"waiting: {safe_text(holder.says)}" for holder in blocked.holders]
+    pids = [holder.pid for holder in blocked.holders if holder.pid is not None]
+    if pids:
+        left = duration_text(max(0.0, blocked.deadline_seconds - blocked.waited_seconds))
+        lines.append(
+            f"gives up in {left}; Ctrl-C aborts; to cancel that session: sdconsole blockers --cancel {pids[0]}"
+        )
+    return lines
+
+
 def _edge_text(record: Record) -> str | None:
     """The line an event is worth when there are no bars."""
     match record.event:
@@ -87,6 +101,11 @@ def _edge_text(record: Record) -> str | None:
         case LiveChanged() as event:
             before = event.from_version or "nothing"
             return f"{event.stage:<10} {event.live_schema} now shows {event.to_version} (before: {before})"
+        case Blocked() as event:
+            return "\n".join(f"{event.stage:<10} {line}" for line in blocked_lines(event)) or None
+        case BlockerEnded() as event:
+            done = "cancelled" if event.how == "cancel" else "ended"
+            return f"{event.stage:<10} pid {event.pid} was {done} by {event.by} on {safe_text(event.host)}"
         case LogLine(level="warning" | "error") as event:
             return f"{event.stage or 'run':<10} {event.level}: {safe_text(event.message)}"
         case _:
@@ -111,7 +130,8 @@ class PlainProgress:
 
     def _say(self, record: Record, text: str) -> None:
         self._spoke_at = record.elapsed_seconds
-        write_message(f"[{record.elapsed_seconds:7.1f}s] {text}")
+        for line in text.splitlines():
+            write_message(f"[{record.elapsed_seconds:7.1f}s] {line}")
 
 
 _GLYPHS = {StageStatus.PASSED: ("✓", "green"), StageStatus.WARNED: ("!", "yellow")}

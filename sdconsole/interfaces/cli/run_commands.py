@@ -100,6 +100,7 @@ def deploy(
     max_quarantine: opt.MaxQuarantine = None,
     canary_rate: opt.CanaryRate = None,
     auto_rollback: opt.AutoRollback = None,
+    deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
     throttle: opt.Throttle = None,
     date_format: DateFormats = None,
@@ -122,6 +123,7 @@ def deploy(
         max_quarantine_percent=max_quarantine,
         canary_percent=canary_rate,
         auto_rollback=auto_rollback,
+        cutover_deadline_seconds=deadline,
         load_jobs=jobs,
         load_throttle=throttle,
         state_dir=state_dir,
@@ -143,6 +145,7 @@ def resume(
     min_quality: opt.MinQuality = None,
     max_quarantine: opt.MaxQuarantine = None,
     canary_rate: opt.CanaryRate = None,
+    deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
     throttle: opt.Throttle = None,
     date_format: DateFormats = None,
@@ -160,6 +163,7 @@ def resume(
         min_quality=min_quality,
         max_quarantine_percent=max_quarantine,
         canary_percent=canary_rate,
+        cutover_deadline_seconds=deadline,
         load_jobs=jobs,
         load_throttle=throttle,
     )
@@ -174,6 +178,7 @@ def resume(
 
 def rollback(
     to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the version before.")] = None,
+    deadline: opt.Deadline = None,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,
     schema: opt.Schema = None,
@@ -186,7 +191,9 @@ def rollback(
     state_dir: opt.StateDir = None,
 ) -> None:
     """Switch readers back to a kept version, in one transaction."""
-    settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
+    settings = load_settings(
+        target=target, dsn=dsn, live_schema=schema, cutover_deadline_seconds=deadline, state_dir=state_dir
+    )
     _warn_of_password(dsn)
     options = RunOptions(
         yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
@@ -230,6 +237,7 @@ def _source_stage(stage: StageName) -> Callable[..., None]:
 def _target_stage(stage: StageName) -> Callable[..., None]:
     def command(
         run: opt.RunId = None,
+        deadline: opt.Deadline = None,
         jobs: opt.Jobs = None,
         throttle: opt.Throttle = None,
         yes: opt.Yes = False,
@@ -244,7 +252,7 @@ def _target_stage(stage: StageName) -> Callable[..., None]:
         options = RunOptions(
             yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
         )
-        overrides = _given(load_jobs=jobs, load_throttle=throttle)
+        overrides = _given(load_jobs=jobs, load_throttle=throttle, cutover_deadline_seconds=deadline)
         prepared = service.prepare_resume(settings, run, until=stage, overrides=overrides)
         raise typer.Exit(_execute(prepared, options))
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from sdconsole.core.events import (
     Answered,
+    Blocked,
+    BlockerEnded,
     CheckResult,
     LiveChanged,
     LogLine,
@@ -118,6 +120,11 @@ def log_entry(record: Record) -> Entry | None:
             return entry("warning", event.stage, f"waiting: {event.prompt}")
         case Answered() as event:
             return entry("info", event.stage, f"{'confirmed' if event.accepted else 'declined'} by {event.by}")
+        case Blocked(holders=(first, *_)) as event:
+            return entry("warning", event.stage, f"waiting: {first.says}")
+        case BlockerEnded() as event:
+            done = "cancelled" if event.how == "cancel" else "ended"
+            return entry("warning", event.stage, f"pid {event.pid} was {done} by {event.by} on {event.host}")
         case LiveChanged() as event:
             text = f"{event.live_schema} now shows {event.to_version} (before: {event.from_version or 'nothing'})"
             return entry("good", event.stage, text)
