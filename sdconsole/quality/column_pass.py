@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from itertools import islice
 from types import NoneType
 from typing import cast
 
@@ -32,8 +33,9 @@ from sdconsole.quality.verdicts import detect, is_believed, is_mismatch, meant_f
 
 MAX_HELD_VALUES = 50_000
 MAX_HELD_CHARACTERS = 2_000_000
-_FEW = 16
 _SIZED = (str, bytes)
+_NUMBER_TYPES = frozenset({int, float})
+_REAL_OR_NULL = frozenset({float, NoneType})
 _LONGEST_EXTREME = 200
 _NUMBERS = (ValueClass.INTEGER, ValueClass.REAL)
 _DATES = (ValueClass.DATE, ValueClass.TIMESTAMP)
@@ -70,6 +72,7 @@ class ColumnPass:
         self._held: Counter[object] = Counter()
         self._reals: Counter[object] = Counter()
         self._held_characters = 0
+        self._holds_numbers = False
         self._distinct: dict[type, DistinctCounter] = {}
         self._distinct_at_once: dict[type, int] = {}
         self._rows = self._nulls = 0
@@ -83,33 +86,49 @@ class ColumnPass:
     def take(self, cells: tuple[object, ...]) -> int:
         """Counts one chunk; returns how many characters of text it added to what is held."""
         self._rows += len(cells)
+        if self._holds_numbers:
+            return self._take_with_numbers(cells)
+        before = len(self._held)
+        self._held.update(cells)
+        grown = len(self._held) - before
+        if not grown:
+            return 0
+        new = list(islice(reversed(self._held), grown))
+        if _NUMBER_TYPES.isdisjoint(map(type, new)):
+            return self._grow(self._held, new)
+        # From now on 1 and 1.0 must be kept apart, and in this chunk they were not.
+        self._holds_numbers = True
+        if not before:
+            self._held.clear()
+            return self._take_with_numbers(cells)
+        for value in new:
+            if isinstance(value, int | float):
+                del self._held[value]
+        numbers = tuple(cell for cell in cells if isinstance(cell, int | float))
+        added = self._grow(self._held, [value for value in new if not isinstance(value, int | float)])
+        return added + self._take_with_numbers(numbers)
+
+    def _take_with_numbers(self, cells: tuple[object, ...]) -> int:
         kinds = set(map(type, cells))
-        if NoneType in kinds:
-            kinds.discard(NoneType)
-            if not kinds:
-                self._nulls += len(cells)
-                return 0
         if float not in kinds:
-            return self._hold(self._held, kinds, cells)
-        if len(kinds) == 1:
-            return self._hold(self._reals, kinds, cells)
+            return self._hold(self._held, cells)
+        if kinds <= _REAL_OR_NULL:
+            return self._hold(self._reals, cells)
         # 1 and 1.0 are one key of a dict, but two values of a column.
-        kinds.discard(float)
         reals = tuple(cell for cell in cells if type(cell) is float)
         others = tuple(cell for cell in cells if type(cell) is not float)
-        return self._hold(self._reals, {float}, reals) + self._hold(self._held, kinds, others)
+        return self._hold(self._reals, reals) + self._hold(self._held, others)
 
-    def _hold(self, held: Counter[object], kinds: set[type], cells: tuple[object, ...]) -> int:
+    def _hold(self, held: Counter[object], cells: tuple[object, ...]) -> int:
         before = len(held)
         held.update(cells)
-        if None in held:
-            self._nulls += held.pop(None)
         grown = len(held) - before
-        added = 0
-        if grown > _FEW and not kinds.isdisjoint(_SIZED):
-            sized = filter(None, cells) if kinds == {str} else [cell for cell in cells if isinstance(cell, _SIZED)]
-            added = sum(map(len, cast("Iterable[str]", sized))) * grown // len(cells)
-            self._held_characters += added
+        return self._grow(held, list(islice(reversed(held), grown))) if grown else 0
+
+    def _grow(self, held: Counter[object], new: Collection[object]) -> int:
+        """After `new` values came in; returns their characters, and looks at what is held when that is enough."""
+        added = sum([len(value) for value in new if isinstance(value, _SIZED)])
+        self._held_characters += added
         if len(held) > MAX_HELD_VALUES or self._held_characters > MAX_HELD_CHARACTERS:
             self._look(held)
             held.clear()
@@ -118,6 +137,7 @@ class ColumnPass:
 
     def _look(self, held: Counter[object], *, last: bool = False) -> None:
         """Looks at each distinct value that is held."""
+        self._nulls += held.pop(None, 0)
         kinds = dict.fromkeys(map(type, held))
         for kind in kinds:
             one = held if len(kinds) == 1 else Counter({v: n for v, n in held.items() if type(v) is kind})

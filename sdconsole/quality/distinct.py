@@ -7,7 +7,7 @@ The hash does not change between processes, so the same file always gives the sa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import cast
 from zlib import crc32
 
@@ -42,15 +42,15 @@ class DistinctCounter:
             self._sketch(values)
 
     def _sketch(self, values: Collection[Value]) -> None:
-        mixed = stable_hashes(values)
-        if len(mixed) > 8 * SKETCH_SIZE and not self._smallest:
+        codes = stable_codes(values)
+        if not self._smallest and len(codes) > 8 * SKETCH_SIZE:
             # Of evenly spread hashes twice as many as needed lie below this; the rest need not be kept at all.
-            likely = 2 * SKETCH_SIZE * _HASH_RANGE // len(mixed)
-            lowest = {code for code in mixed if code < likely}
+            likely = 2 * SKETCH_SIZE * _HASH_RANGE // len(codes)
+            lowest = set(_mixed_below(likely, codes))
             if len(lowest) >= SKETCH_SIZE:
                 self._smallest, self._threshold = lowest, likely
-        threshold = self._threshold
-        self._smallest.update([code for code in mixed if code < threshold])
+                return
+        self._smallest.update(_mixed_below(self._threshold, codes))
         if len(self._smallest) > 2 * SKETCH_SIZE:
             self._shrink()
 
@@ -74,22 +74,27 @@ class DistinctCounter:
         return round((SKETCH_SIZE - 1) * _HASH_RANGE / (kth + 1))
 
 
-def stable_hashes(values: Collection[Value]) -> list[int]:
-    """32 bits of each value, well mixed at the upper end, the same in every process. All values have one type.
+def stable_codes(values: Collection[Value]) -> list[int]:
+    """32 bits of each value, the same in every process. All values have one type.
 
-    CRC-32 of the bytes of a text, the folded bits of a whole number; then a step of MurmurHash3.
+    CRC-32 of the bytes of a text, the folded bits of a whole number.
     """
     first = next(iter(values), None)
-    codes: Iterable[int]
     if isinstance(first, str):
         try:
-            codes = list(map(crc32, map(str.encode, cast("Collection[str]", values))))
+            return list(map(crc32, map(str.encode, cast("Collection[str]", values))))
         except UnicodeEncodeError:
-            codes = [crc32(value.encode("utf-8", "surrogatepass")) for value in cast("Collection[str]", values)]
-    elif isinstance(first, bytes):
-        codes = map(crc32, cast("Collection[bytes]", values))
-    elif isinstance(first, int):
-        codes = [(value ^ value >> 32) & _MASK for value in cast("Collection[int]", values)]
-    else:
-        codes = [crc32(b"%r" % value) for value in values]
-    return [(code ^ code >> 16) * _MULTIPLIER & _MASK for code in codes]
+            return [crc32(value.encode("utf-8", "surrogatepass")) for value in cast("Collection[str]", values)]
+    if isinstance(first, bytes):
+        return list(map(crc32, cast("Collection[bytes]", values)))
+    if isinstance(first, int):
+        numbers = cast("Collection[int]", values)
+        if min(numbers) >= 0 and max(numbers) <= _MASK:
+            return list(numbers)
+        return [(value ^ value >> 32) & _MASK for value in numbers]
+    return [crc32(b"%r" % value) for value in values]
+
+
+def _mixed_below(threshold: int, codes: Collection[int]) -> list[int]:
+    """The hashes below the threshold: a step of MurmurHash3, which spreads the codes at the upper end."""
+    return [mixed for code in codes if (mixed := (code ^ code >> 16) * _MULTIPLIER & _MASK) < threshold]

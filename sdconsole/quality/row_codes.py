@@ -117,7 +117,7 @@ class RowCodes:
         return self.codes.count(MISSING)
 
     def repeated(self, limit: int = 0) -> tuple[int, list[int]]:
-        """Rows beyond the first of each key, and the positions (from 0) of up to `limit` such rows.
+        """Rows beyond the first of each key, and the positions (from 0) of the first `limit` such rows.
 
         Rows without a key are not compared. Works in parts, so that the memory stays bounded.
         """
@@ -128,26 +128,22 @@ class RowCodes:
             mine = [code for code in self.codes if code % parts == part and code != MISSING]
             different = set(mine)
             rows += len(mine) - len(different)
-            if len(mine) != len(different) and len(positions) < limit:
-                positions += [self._second_position(code) for code in _repeated(mine, limit - len(positions))]
-        return rows, sorted(positions)
+            if len(mine) != len(different):
+                positions += [self._second_position(code) for code in _repeated(mine, limit)]
+        return rows, sorted(positions)[:limit]
 
     def _second_position(self, code: int) -> int:
         return self.codes.index(code, self.codes.index(code) + 1)
 
-    def not_in(self, parents: Collection[int]) -> int:
-        """Rows with a code that is not among `parents`."""
-        return len(self.codes) - self.missing - sum(map(parents.__contains__, self.codes))
-
 
 def _repeated(codes: list[int], limit: int) -> list[int]:
-    """Up to `limit` codes that occur more than once."""
+    """The first `limit` codes that occur more than once."""
     seen: set[int] = set()
     found: dict[int, None] = {}
     for code in codes:
         if code in seen:
             found[code] = None
-            if len(found) == limit:
+            if len(found) >= limit:
                 break
         seen.add(code)
     return list(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -14,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from sdconsole.contract.model import Table
+from sdconsole.core.other_process import cores
 from sdconsole.errors import OperationFailed, SdconsoleError
 from sdconsole.source.open import open_source
 from sdconsole.stages.deployment import Context
@@ -48,11 +48,6 @@ class Lanes:
 
     processes: int
     sessions: int
-
-
-def cores() -> int:
-    """How many processes can really work at once here."""
-    return os.cpu_count() or 1
 
 
 def lanes(jobs: int | None, rows: int) -> Lanes:

@@ -10,20 +10,16 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection as Channel
-from typing import Any
 
 import psycopg
 
+from sdconsole.core.other_process import LeftAloneError, Owner
 from sdconsole.errors import SdconsoleError
 from sdconsole.target.connect import Connection, classify, connect
 from sdconsole.target.copy import load_table
 from sdconsole.target.ledger import record_step
-from sdconsole.target.load_order import Answer, Committed, Copied, Failed, Order, Piece
+from sdconsole.target.load_order import Committed, Copied, Failed, Order, Piece
 from sdconsole.target.throttle import throttle
-
-
-class _LeftAloneError(Exception):
-    """The other end of the channel is closed."""
 
 
 def load_piece(
@@ -54,48 +50,28 @@ def main() -> None:
     """The process: takes pieces until there are no more."""
     with Channel(int(sys.argv[1])) as channel:
         try:
-            _serve(channel)
-        except _LeftAloneError:
+            _serve(Owner(channel))
+        except LeftAloneError:
             sys.exit(1)
 
 
-def _serve(channel: Channel) -> None:
-    order: Order = _received(channel)
+def _serve(owner: Owner) -> None:
+    order: Order = owner.hear()
     try:
         with closing(connect(order.target, application=order.application)) as connection:
-            pace = throttle(order.rows_per_second, lambda seconds: _look(channel, seconds))
-            while (piece := _received(channel)) is not None:
-                rows = load_piece(connection, order, piece, progress=lambda done: _tell(channel, done), pace=pace)
-                _answer(channel, Committed(rows))
+            pace = throttle(order.rows_per_second, owner.look)
+            while (piece := owner.hear()) is not None:
+                rows = load_piece(connection, order, piece, progress=lambda done: _tell(owner, done), pace=pace)
+                owner.tell(Committed(rows))
     except psycopg.Error as error:
-        _answer(channel, Failed(classify(error)))
+        owner.tell(Failed(classify(error)))
     except SdconsoleError as error:
-        _answer(channel, Failed(error))
+        owner.tell(Failed(error))
 
 
-def _received(channel: Channel) -> Any:
-    try:
-        return channel.recv()
-    except (EOFError, ConnectionError) as error:
-        raise _LeftAloneError from error
-
-
-def _tell(channel: Channel, done: int) -> None:
-    _look(channel, 0.0)
-    _answer(channel, Copied(done))
-
-
-def _look(channel: Channel, seconds: float) -> None:
-    """Waits, unless the other end closes: nothing else comes while a piece is in work."""
-    if channel.poll(seconds):
-        raise _LeftAloneError
-
-
-def _answer(channel: Channel, answer: Answer) -> None:
-    try:
-        channel.send(answer)
-    except ConnectionError as error:
-        raise _LeftAloneError from error
+def _tell(owner: Owner, done: int) -> None:
+    owner.look()
+    owner.tell(Copied(done))
 
 
 if __name__ == "__main__":

@@ -1,35 +1,21 @@
-"""Loads pieces in other processes beside this one, each with a connection of its own, and ends them when one fails.
-
-They are started afresh, not forked: psycopg connections, locks and threads of this process stay its own. They get what
-they need, passwords too, through a private channel, never as arguments; they are no part of the terminal's group, so
-that Ctrl-C reaches only this process, which then decides.
-"""
+"""Loads pieces in other processes beside this one, each with a connection of its own, and ends them when one fails."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection as Channel
 from multiprocessing.connection import wait
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
+from sdconsole.core.other_process import OtherProcess, end_processes, start_process
 from sdconsole.errors import OperationFailed
 from sdconsole.target.load_order import Answer, Committed, Copied, Failed, Order, Piece
 
 _LOOK_SECONDS: Final = 0.1
-_PATIENCE_SECONDS: Final = 1.0
-_LAST_WORDS_BYTES: Final = 2_000
 
 
 class Watcher(Protocol):
@@ -47,9 +33,7 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class _Loader:
-    process: subprocess.Popen[bytes]
-    channel: Channel
-    last_words: IO[bytes]
+    other: OtherProcess
     piece: Piece | None = None
 
 
@@ -110,15 +94,15 @@ class LoaderPool:
         """The next piece, or the word that there is no more. A dead process shows itself when it is listened to."""
         loader.piece = self._waiting.popleft() if self._waiting else None
         with suppress(ConnectionError):
-            loader.channel.send(loader.piece)
+            loader.other.channel.send(loader.piece)
         if loader.piece is None:
-            self._busy.pop(loader.channel, None)
+            self._busy.pop(loader.other.channel, None)
         else:
-            self._busy[loader.channel] = loader
+            self._busy[loader.other.channel] = loader
 
     def close(self, *, at_once: bool = True) -> None:
         """Ends the processes; the server rolls back what they have not committed."""
-        _end(self._loaders, at_once=at_once)
+        end_processes([loader.other for loader in self._loaders], at_once=at_once)
         self._loaders.clear()
 
     def __enter__(self) -> Self:
@@ -130,70 +114,30 @@ class LoaderPool:
         self.close(at_once=error is not None)
 
 
-def _end(loaders: Sequence[_Loader], *, at_once: bool) -> None:
-    for loader in loaders:
-        loader.channel.close()
-        if at_once:
-            loader.process.terminate()
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    for loader in loaders:
-        try:
-            loader.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            loader.process.kill()
-            loader.process.wait()
-        loader.last_words.close()
-
-
 def _started(order: Order) -> _Loader:
-    ours, theirs = Pipe()
-    last_words = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process is there
+    loader = _Loader(start_process("sdconsole.target.loader"))
     try:
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "sdconsole.target.loader", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=last_words,
-                pass_fds=(theirs.fileno(),),
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-                start_new_session=True,
-            )
-    except BaseException:
-        ours.close()
-        last_words.close()
-        raise
-    loader = _Loader(process, ours, last_words)
-    try:
-        ours.send(order)
+        loader.other.channel.send(order)
     except ConnectionError as error:
         died = _died(loader)
-        _end([loader], at_once=True)
+        end_processes([loader.other], at_once=True)
         raise died from error
     return loader
 
 
 def _answer_of(loader: _Loader) -> Answer:
     try:
-        answer: Answer = loader.channel.recv()
+        answer: Answer = loader.other.channel.recv()
     except (EOFError, ConnectionError) as error:
         raise _died(loader) from error
     return answer
 
 
 def _died(loader: _Loader) -> OperationFailed:
-    try:
-        code = loader.process.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        how = "it closed its channel"
-    else:
-        how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
-    loader.last_words.seek(0)
-    said = loader.last_words.read()[-_LAST_WORDS_BYTES:].decode(errors="replace").strip().rsplit("\n", 1)[-1]
     what = f"while it loaded {loader.piece.table.name}" if loader.piece else "before it loaded anything"
     return OperationFailed(
         "loader-died",
         f"a loading process ended {what}",
-        cause=f"pid {loader.process.pid}: {how}" + (f": {said}" if said else ""),
+        cause=loader.other.ending(),
         next_step="a full memory ends processes with signal 9: see the system's log; then: sdconsole resume --jobs 1",
     )
