@@ -94,12 +94,16 @@ def measured(name: str, export: Path, folder: Path) -> Turn:
 
 
 def _peak_mb() -> float:
-    """The most memory of this program alone; Linux's ru_maxrss would count what the parent held when it forked."""
+    """The most memory of this process, plus that of the process it started, should it have started one.
+
+    Linux's ru_maxrss counts what the parent held when it started a process, so that it is read for children only.
+    """
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
     status = Path("/proc/self/status")
     if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e3
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+        return children + int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e3
+    return children + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _cpu_seconds() -> float:
