@@ -97,14 +97,40 @@ def read_journal(path: Path, *, progress: bool = True) -> Iterator[Record]:
             if not progress and line.endswith(_PROGRESS):
                 expected += 1
                 continue
-            try:
-                record = from_json(line)
-            except ValueError as error:
-                raise _damaged(path, expected, "is not a record of this version") from error
-            if record.seq != expected:
-                raise _damaged(path, expected, f"has number {record.seq}")
+            yield _record(path, line, expected)
             expected += 1
-            yield record
+
+
+class JournalTail:
+    """Follows a journal that another process writes: each `read` gives the complete records since the last one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._expected = 1
+
+    def read(self) -> list[Record]:
+        """Raises OperationFailed ("journal-damaged") and FileNotFoundError, as `read_journal`."""
+        found: list[Record] = []
+        with self._path.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # it is being written, or was torn and will be cut off
+                found.append(_record(self._path, line, self._expected))
+                self._expected += 1
+                self._offset += len(line)
+        return found
+
+
+def _record(path: Path, line: bytes, expected: int) -> Record:
+    try:
+        record = from_json(line)
+    except ValueError as error:
+        raise _damaged(path, expected, "is not a record of this version") from error
+    if record.seq != expected:
+        raise _damaged(path, expected, f"has number {record.seq}")
+    return record
 
 
 def _damaged(path: Path, line: int, what: str) -> OperationFailed:

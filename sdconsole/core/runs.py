@@ -230,6 +230,11 @@ def known_state(folder: Path, *, progress: bool = False) -> tuple[RunState, bool
 def _summary(folder: Path) -> RunSummary | None:
     alive = is_alive(folder)
     state, damaged = known_state(folder, progress=alive)
+    return summary_of(state, alive=alive, damaged=damaged)
+
+
+def summary_of(state: RunState, *, alive: bool, damaged: bool = False) -> RunSummary | None:
+    """The line of a run whose journal folds to this state; None while it has not begun."""
     if state.started is None:
         return None
     after = state.scores.get("after") or state.scores.get("before")

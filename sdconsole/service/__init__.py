@@ -4,7 +4,7 @@ Preparing opens and checks everything that can be known beforehand (source, cont
 trace when something is wrong. Executing never raises for a failed stage: the returned state says what happened.
 """
 
-from sdconsole.service.blocking import InTheWay, blockers, end_blocking, running_run
+from sdconsole.service.blocking import InTheWay, blockers, end_blocker, running_run
 from sdconsole.service.exports import generate_demo, generate_export, number_of_rows
 from sdconsole.service.looking import (
     last_durations,
@@ -31,6 +31,7 @@ from sdconsole.service.targets import (
     recorded_settings,
     resolve_target,
 )
+from sdconsole.service.watching import Seen, follow, look, run_to_watch
 from sdconsole.source.generate.manifest import defects_path
 
 __all__ = [
@@ -38,11 +39,13 @@ __all__ = [
     "DeployRequest",
     "InTheWay",
     "PreparedRun",
+    "Seen",
     "blockers",
     "current_operator",
     "defects_path",
     "embedded_server",
-    "end_blocking",
+    "end_blocker",
+    "follow",
     "generate_demo",
     "generate_export",
     "holds_password",
@@ -50,6 +53,7 @@ __all__ = [
     "list_runs",
     "list_versions",
     "load_run",
+    "look",
     "newest_unfinished",
     "number_of_rows",
     "plan_deploy",
@@ -60,6 +64,7 @@ __all__ = [
     "read_records",
     "recorded_settings",
     "resolve_target",
+    "run_to_watch",
     "running_run",
     "write_summary",
 ]

@@ -19,7 +19,8 @@ from sdconsole.config import Settings, load_settings
 from sdconsole.core import runs
 from sdconsole.errors import CheckFailed, OperationFailed
 from sdconsole.service.targets import current_operator, resolve_target
-from sdconsole.target.blockers import CANCELLED, ENDED, Blocker, Lookout, cancel_blocker, end_blocker
+from sdconsole.target import blockers as sessions
+from sdconsole.target.blockers import CANCELLED, ENDED, Blocker, Lookout
 from sdconsole.target.connect import Connection, Target, connect, safe_conninfo
 from sdconsole.target.failures import classify
 from sdconsole.target.ledger import Actor, record_event
@@ -63,7 +64,7 @@ def blockers(settings: Settings, run_id: str | None = None) -> InTheWay:
         return _in_the_way(target, connection)
 
 
-def end_blocking(settings: Settings, pid: int, *, end: bool = False, run_id: str | None = None) -> Blocker:
+def end_blocker(settings: Settings, pid: int, *, end: bool = False, run_id: str | None = None) -> Blocker:
     """Cancels what this session is running, or with `end` ends the session; its transaction is rolled back then.
 
     Returns the session as it was, when it holds no live view any more. Raises CheckFailed "not-a-blocker" and
@@ -110,7 +111,7 @@ def _signal(connection: Connection, target: Target, seen: InTheWay, found: Block
                 typed=str(found.pid),
                 detail=detail,
             )
-            (end_blocker if end else cancel_blocker)(connection, found)
+            (sessions.end_blocker if end else sessions.cancel_blocker)(connection, found)
     except psycopg.errors.InsufficientPrivilege as error:
         raise CheckFailed(
             "blocker-rights",

@@ -147,7 +147,7 @@ def test_a_running_statement_is_cancelled_and_its_session_stays(
     settings, pid = settings_of(cli.folder, pg.dsn), report.info.backend_pid
     while not service.blockers(settings).holders:
         time.sleep(0.02)
-    assert service.end_blocking(settings, pid).pid == pid
+    assert service.end_blocker(settings, pid).pid == pid
     thread.join(timeout=10)
     assert isinstance(met[0], psycopg.errors.QueryCanceled)
     report.rollback()
@@ -177,7 +177,7 @@ def test_without_the_right_to_it_nothing_is_cancelled_and_nothing_is_on_record(
             report.execute("SELECT FROM servicedesk.tickets")
             settings = settings_of(cli.folder, make_conninfo(pg.dsn, user=role, password="x", passfile="/dev/null"))
             with pytest.raises(CheckFailed) as caught:
-                service.end_blocking(settings, report.info.backend_pid, end=True)
+                service.end_blocker(settings, report.info.backend_pid, end=True)
             assert caught.value.slug == "blocker-rights"
             assert f'GRANT pg_signal_backend TO "{role}"' in caught.value.next_step
             assert report.execute("SELECT 1").fetchone() == (1,)

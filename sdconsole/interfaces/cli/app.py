@@ -21,6 +21,7 @@ from sdconsole.interfaces.cli import (
     make_commands,
     quarantine_commands,
     run_commands,
+    status_command,
     target_commands,
 )
 from sdconsole.interfaces.cli.console import open_console
@@ -56,6 +57,7 @@ for commands in (
     decide_commands,
     blocker_commands,
     look_commands,
+    status_command,
     quarantine_commands,
     backup_commands,
     target_commands,

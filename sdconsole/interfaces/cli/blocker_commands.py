@@ -58,7 +58,7 @@ def blockers(
     if pid is None:
         _show(settings, run, as_json=json)
         return
-    gone = service.end_blocking(settings, pid, end=cancel is None, run_id=run)
+    gone = service.end_blocker(settings, pid, end=cancel is None, run_id=run)
     how = "cancel" if cancel is not None else "end"
     if json:
         write_json({"schema": 1, "how": how, "blocker": asdict(gone)})

@@ -1,4 +1,4 @@
-"""Commands that only look: plan, status, runs, versions, version."""
+"""Commands that only look: plan, runs, versions, version."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from sdconsole.config import load_settings
 from sdconsole.core.events import to_dict
 from sdconsole.core.model import Mode
 from sdconsole.core.plan import PURPOSE
-from sdconsole.core.runs import RunSummary
 from sdconsole.core.summary import summary_document
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_result
 from sdconsole.interfaces.cli.progress import duration_text
-from sdconsole.interfaces.safe_text import safe_text
-from sdconsole.service import DeployRequest, upkeep
+from sdconsole.service import DeployRequest
 
 runs_app = typer.Typer(no_args_is_help=True, help="Look at earlier runs.")
 versions_app = typer.Typer(no_args_is_help=True, help="List the versions on the target, drop those of no more use.")
@@ -31,7 +29,6 @@ versions_app = typer.Typer(no_args_is_help=True, help="List the versions on the 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(plan)
-    app.command()(status)
     app.command()(version)
     app.add_typer(runs_app, name="runs")
     app.add_typer(versions_app, name="versions")
@@ -78,53 +75,6 @@ def plan(
         hold = "holds for your confirmation, then: " if stage in planned.plan.hold_before else ""
         rows.append([str(number), stage, duration_text(last) if last else "-", f"{hold}{PURPOSE[stage]}"])
     table(["#", "stage", "last", "what it does"], rows)
-
-
-def status(
-    target: opt.TargetName = None,
-    dsn: opt.Dsn = None,
-    schema: opt.Schema = None,
-    json: opt.Json = False,
-    state_dir: opt.StateDir = None,
-) -> None:
-    """What is running, what waits, what the last run said; with --target or --dsn also what readers see there."""
-    settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
-    found = service.list_runs(settings)
-    seen = upkeep.look_at_target(settings) if target is not None or dsn is not None else None
-    if json:
-        document = {
-            "schema": 1,
-            "runs": [asdict(run) for run in found[:1]],
-            "active": [r.run_id for r in found if r.alive],
-        }
-        write_json(document | ({"target": asdict(seen)} if seen is not None else {}))
-        return
-    for line in _status_lines(found[0]) if found else ["no runs yet. next: sdconsole demo"]:
-        write_result(line)
-    for line in _target_lines(seen) if seen is not None else []:
-        write_result(line)
-
-
-def _target_lines(seen: upkeep.TargetLook) -> list[str]:
-    since = f" since {seen.since:%Y-%m-%d %H:%M:%S} UTC" if seen.since is not None else ""
-    live = f"{seen.version}{since}, {seen.rows:,} rows" if seen.version else f"{seen.live_schema} has no version yet"
-    lines = [f"target   {seen.target}, {seen.server}", f"live     {live}"]
-    lines.append(f"drift    {seen.drift}" if seen.drift else "drift    none: views and ledger agree")
-    if seen.holder:
-        lines.append(f"lock     {seen.holder}")
-    return [safe_text(line) for line in lines]
-
-
-def _status_lines(run: RunSummary) -> list[str]:
-    state = "running" if run.alive else run.verdict or "cut off"
-    lines = [f"{run.run_id}  {run.kind}  {state}  {duration_text(run.duration_seconds)}"]
-    if run.version:
-        lines.append(f"version  {run.version}")
-    if run.resumable:
-        lines.append(f"next     sdconsole resume {run.run_id}   (continues with {run.next_stage})")
-    if run.ready and not run.alive:
-        lines.append(f"next     sdconsole cutover {run.run_id} --confirm {run.live_schema}   (proved, not live yet)")
-    return lines
 
 
 @runs_app.command("list")
