@@ -1,6 +1,6 @@
 """Has the parts of a file read, by this process and, where that pays, by a second one beside it.
 
-Both take the largest part that is left until there is none. This process holds a read transaction on the file all the
+Both take the heaviest part that is left until there is none. This process holds a read transaction on the file all the
 while: in a rollback-journal file nobody can commit then, so that both see the same rows. A file in WAL mode can be
 written meanwhile; it is read by this process alone.
 """
@@ -8,11 +8,10 @@ written meanwhile; it is read by this process alone.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from sdconsole.core.other_process import OtherProcess, cores, end_processes, start_process
 from sdconsole.errors import OperationFailed
@@ -21,49 +20,72 @@ from sdconsole.quality.part_reader import read_part
 from sdconsole.quality.table_parts import Part, PartFacts
 from sdconsole.source.file_check import identity
 
-ENOUGH_CELLS: Final = 1_000_000
-"""Fewer are read before a second process has started."""
+ENOUGH_BYTES: Final = 20_000_000
+"""A smaller file is read before a second process has started."""
 _LOOK_SECONDS: Final = 0.1
 
+Progress = Callable[[int], None]
 
-def readers_for(connection: sqlite3.Connection, order: Order, cells: int) -> int:
-    """How many processes read so many cells of this file: 1 or 2."""
-    if cells < ENOUGH_CELLS or cores() < 2 or identity(order.path) != order.state:
+
+def readers_for(connection: sqlite3.Connection, order: Order) -> int:
+    """How many processes read this file: 1 or 2."""
+    if order.state is None or order.state.size_bytes < ENOUGH_BYTES or cores() < 2:
         return 1
-    return 1 if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal" else 2
+    in_wal_mode = connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    return 1 if in_wal_mode or identity(order.path) != order.state else 2
+
+
+@contextmanager
+def second_reader(order: Order, *, wanted: bool) -> Iterator[OtherProcess | None]:
+    """A process that waits for parts of the file, if it is `wanted`; leaving the block ends it."""
+    if not wanted:
+        yield None
+        return
+    other = start_process("sdconsole.quality.part_reader")
+    try:
+        _send(other, order)
+        yield other
+    except BaseException:
+        end_processes([other], at_once=True)
+        raise
+    end_processes([other], at_once=False)
 
 
 def read_parts(
     connection: sqlite3.Connection,
     order: Order,
     parts: Sequence[Part],
-    progress: Callable[[int], None],
+    progress: Progress,
     *,
-    processes: int,
+    other: OtherProcess | None,
 ) -> list[PartFacts]:
     """The facts of each part, in the order of the parts. `progress` is told the cells read so far, and may raise.
 
-    Raises OperationFailed "reader-died" when the second process ended without a word.
+    Raises OperationFailed "reader-died" when the other process ended without a word.
     """
     work = _Work(parts, progress)
     setting = order.setting()
-    if processes < 2:
-        while (index := work.take()) is not None:
-            work.finish(index, read_part(connection, parts[index], setting, work.reacher(index)))
-        return work.facts()
-    with _SecondReader(order, work) as second:
-        while (index := work.take()) is not None:
-            told = work.reacher(index)
+    beside = _Beside(other, work) if other is not None else None
+    while (index := work.take()) is not None:
+        told = work.reacher(index)
 
-            def reached(rows: int, told: Callable[[int], None] = told) -> None:
-                second.listen()
-                told(rows)
+        def reached(rows: int, told: Progress = told) -> None:
+            if beside is not None:
+                beside.listen()
+            told(rows)
 
-            work.finish(index, read_part(connection, parts[index], setting, reached))
-            second.listen()
+        work.finish(index, read_part(connection, parts[index], setting, reached))
+        if beside is not None:
+            beside.listen()
             if not work.waiting:
-                second.await_the_rest()
+                beside.await_the_rest()
     return work.facts()
+
+
+def _send(other: OtherProcess, words: object) -> None:
+    """A dead process shows itself when it is listened to."""
+    with suppress(ConnectionError):
+        other.channel.send(words)
 
 
 @dataclass(slots=True)
@@ -71,22 +93,22 @@ class _Work:
     """Which parts wait, and how far the others have got."""
 
     parts: Sequence[Part]
-    progress: Callable[[int], None]
+    progress: Progress
     waiting: list[int] = field(init=False)
     _found: dict[int, PartFacts] = field(init=False, default_factory=dict)
     _cells: dict[int, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waiting = sorted(range(len(self.parts)), key=lambda index: self.parts[index].cells)
+        self.waiting = sorted(range(len(self.parts)), key=lambda index: self.parts[index].weight)
 
     def take(self) -> int | None:
-        """The largest part that waits."""
+        """The heaviest part that waits."""
         return self.waiting.pop() if self.waiting else None
 
     def give_back(self, index: int) -> None:
         self.waiting.append(index)
 
-    def reacher(self, index: int) -> Callable[[int], None]:
+    def reacher(self, index: int) -> Progress:
         width = len(self.parts[index].source.columns)
 
         def reached(rows: int) -> None:
@@ -107,30 +129,24 @@ class _Work:
         return [self._found[index] for index in range(len(self.parts))]
 
 
-class _SecondReader:
-    """The other process. Leaving the block ends it."""
+class _Beside:
+    """What the other process is doing meanwhile."""
 
-    def __init__(self, order: Order, work: _Work) -> None:
+    def __init__(self, other: OtherProcess, work: _Work) -> None:
+        self._other = other
         self._work = work
         self._part: int | None = None
-        self._other: OtherProcess | None = start_process("sdconsole.quality.part_reader")
-        self._send(order)
         self._give()
-
-    def _send(self, words: object) -> None:
-        """A dead process shows itself when it is listened to."""
-        if self._other is not None:
-            with suppress(ConnectionError):
-                self._other.channel.send(words)
 
     def _give(self) -> None:
         self._part = self._work.take()
-        self._send(None if self._part is None else self._work.parts[self._part])
+        _send(self._other, None if self._part is None else self._work.parts[self._part])
 
     def listen(self, seconds: float = 0.0) -> None:
         """Hears what the process has said meanwhile, or says within these seconds."""
-        while self._other is not None and self._part is not None and self._other.channel.poll(seconds):
-            match self._answer(self._other):
+        while self._part is not None and self._other.channel.poll(seconds):
+            seconds = 0.0
+            match self._answer():
                 case Reached(rows):
                     self._work.reacher(self._part)(rows)
                 case PartFacts() as facts:
@@ -141,35 +157,21 @@ class _SecondReader:
                 case Unable():
                     self._work.give_back(self._part)
                     self._part = None
-            seconds = 0.0
 
     def await_the_rest(self) -> None:
         while self._part is not None:
             self.listen(_LOOK_SECONDS)
             self._work.tell()
 
-    def _answer(self, other: OtherProcess) -> Answer:
+    def _answer(self) -> Answer:
         try:
-            answer: Answer = other.channel.recv()
+            answer: Answer = self._other.channel.recv()
         except (EOFError, ConnectionError) as error:
             raise OperationFailed(
                 "reader-died",
                 "a process that read the file beside this one ended",
-                cause=other.ending(),
+                cause=self._other.ending(),
                 state="nothing was changed",
                 next_step="a full memory ends processes with signal 9: see the system's log; then try again",
             ) from error
         return answer
-
-    def close(self, *, at_once: bool) -> None:
-        if self._other is not None:
-            end_processes([self._other], at_once=at_once)
-            self._other = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close(at_once=error is not None)

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from sdconsole.contract.model import Contract, DateOrder, Reference, Table
 from sdconsole.quality.answers import check_answers
 from sdconsole.quality.findings import find_issues
 from sdconsole.quality.part_order import Order
-from sdconsole.quality.part_readers import read_parts, readers_for
+from sdconsole.quality.part_readers import read_parts, readers_for, second_reader
 from sdconsole.quality.profile_model import IssueSeverity, Profile, ReferenceProfile, TableProfile
 from sdconsole.quality.row_codes import MISSING
-from sdconsole.quality.table_parts import Part, PartFacts, cut, parent_columns
+from sdconsole.quality.table_parts import Part, PartFacts, column_weights, cut, parent_columns
 from sdconsole.source.catalog import Catalog, SourceTable, count_rows, read_catalog
 from sdconsole.source.file_check import identity
 from sdconsole.source.open import open_source, reading
@@ -50,22 +51,17 @@ def profile_database(
     started = time.monotonic()
     as_of = (now or datetime.now(UTC)).replace(microsecond=0)
     order = Order(path, identity(path), contract, as_of, dict(answers or {}), sample_count)
-    connection = open_source(path)
-    try:
-        with reading(connection, str(path)):
-            connection.execute("BEGIN")
-            catalog = read_catalog(connection)
+    with closing(open_source(path)) as connection, reading(connection, str(path)):
+        connection.execute("BEGIN")
+        catalog = read_catalog(connection)
+        with second_reader(order, wanted=(processes or readers_for(connection, order)) > 1) as other:
             wholes = _tables(connection, catalog, contract)
             check_answers(order.answers, contract, {_name(whole): whole.names for whole in wholes})
             parts = cut(wholes)
-            told = _telling(progress, wholes)
             flat = [part for table in parts for part in table]
-            readers = processes or readers_for(connection, order, sum(whole.cells for whole in wholes))
-            found = iter(read_parts(connection, order, flat, told, processes=readers))
-            facts = {_name(whole): [next(found) for _ in table] for whole, table in zip(wholes, parts, strict=True)}
-            tables = tuple(_table_profile(whole, facts) for whole in wholes)
-    finally:
-        connection.close()
+            found = iter(read_parts(connection, order, flat, _telling(progress, wholes), other=other))
+    facts = {_name(whole): [next(found) for _ in table] for whole, table in zip(wholes, parts, strict=True)}
+    tables = tuple(_table_profile(whole, facts) for whole in wholes)
     present = {table.name for table in tables}
     missing = tuple(table.name for table in contract.tables if table.name not in present)
     issues = find_issues(contract, tables, missing)
@@ -102,7 +98,13 @@ def _tables(connection: sqlite3.Connection, catalog: Catalog, contract: Contract
     known = {source.name for source, _ in found} | {table.name for table in _quarantines(catalog)}
     found += [(source, None) for source in catalog.tables if source.name not in known]
     return [
-        Part(source, table, count_rows(connection, source.name), parent_columns(contract, table.name) if table else ())
+        Part(
+            source,
+            table,
+            count_rows(connection, source.name),
+            parent_columns(contract, table.name) if table else (),
+            column_weights(connection, source),
+        )
         for source, table in found
     ]
 

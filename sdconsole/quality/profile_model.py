@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -305,19 +306,22 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `profile_from_dict` reads it again."""
-        dumped: dict[str, Any] = _PROFILE.dump_python(self, mode="json")
+        dumped: dict[str, Any] = _adapter().dump_python(self, mode="json")
         columns = (column for table in dumped["tables"] for column in table["columns"])
         for column, document in zip(self.columns(), columns, strict=True):
             document |= {"all_missing": column.all_missing, "constant": column.constant, "unique": column.unique}
         return dumped
 
 
-_PROFILE = TypeAdapter(Profile)
+@cache
+def _adapter() -> TypeAdapter[Profile]:
+    """Made when it is needed: a process that only reads parts of a file needs none."""
+    return TypeAdapter(Profile)
 
 
 def profile_from_dict(data: Mapping[str, Any]) -> Profile:
     """Raises ValueError for anything that is not a profile of this schema."""
-    profile = _PROFILE.validate_python(data)
+    profile = _adapter().validate_python(data)
     if profile.schema != SCHEMA:
         raise ValueError(f"profile has schema {profile.schema}, this version reads {SCHEMA}")
     return profile

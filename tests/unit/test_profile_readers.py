@@ -166,15 +166,20 @@ def test_rows_are_read_in_the_order_of_the_table_although_an_index_holds_the_key
 
 
 @pytest.mark.parametrize(
-    ("cells", "cores", "journal", "processes"),
-    [(2_000_000, 2, "DELETE", 2), (900_000, 2, "DELETE", 1), (2_000_000, 1, "DELETE", 1), (2_000_000, 2, "WAL", 1)],
+    ("size", "cores", "journal", "processes"),
+    [
+        (30_000_000, 2, "DELETE", 2),
+        (9_000_000, 2, "DELETE", 1),
+        (30_000_000, 1, "DELETE", 1),
+        (30_000_000, 2, "WAL", 1),
+    ],
 )
 def test_a_second_process_reads_large_files_that_nobody_can_change_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: int, cores: int, journal: str, processes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, cores: int, journal: str, processes: int
 ) -> None:
-    path = write_table(tmp_path / "t.db", "t", ["c TEXT"], [("v",)])
+    path = write_table(tmp_path / "t.db", "t", ["c BLOB"], [(bytes(size),)])
     monkeypatch.setattr(part_readers, "cores", lambda: cores)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
-        order = Order(path, identity(path), CONTRACT, NOW, {}, 3)
-        assert readers_for(connection, order, cells) == processes
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert readers_for(connection, Order(path, identity(path), CONTRACT, NOW, {}, 3)) == processes
