@@ -97,16 +97,13 @@ def _tables(connection: sqlite3.Connection, catalog: Catalog, contract: Contract
             found.append((source, table))
     known = {source.name for source, _ in found} | {table.name for table in _quarantines(catalog)}
     found += [(source, None) for source in catalog.tables if source.name not in known]
-    return [
-        Part(
-            source,
-            table,
-            count_rows(connection, source.name),
-            parent_columns(contract, table.name) if table else (),
-            column_weights(connection, source),
-        )
-        for source, table in found
-    ]
+    return [_whole(connection, contract, source, table) for source, table in found]
+
+
+def _whole(connection: sqlite3.Connection, contract: Contract, source: SourceTable, table: Table | None) -> Part:
+    rows = count_rows(connection, source.name)
+    referred = parent_columns(contract, table.name) if table else ()
+    return Part(source, table, rows, referred, column_weights(connection, source, rows))
 
 
 def _telling(progress: Callable[[int, int | None], None], tables: Sequence[Part]) -> Callable[[int], None]:

@@ -86,8 +86,13 @@ def parent_columns(contract: Contract, table: str) -> tuple[str, ...]:
     )
 
 
-def column_weights(connection: sqlite3.Connection, source: SourceTable) -> dict[str, float]:
-    """How much work each column is, judged by the first rows: values that differ and long texts take longer."""
+def column_weights(connection: sqlite3.Connection, source: SourceTable, rows: int) -> dict[str, float]:
+    """How much work each column is, judged by the first rows: values that differ and long texts take longer.
+
+    {} for a table that is so small that it does not matter.
+    """
+    if rows * len(source.columns) < SMALLEST_PART // 10:
+        return {}
     wanted = ", ".join(quote(column.name) for column in source.columns)
     query = f"SELECT {wanted} FROM {quote(source.name)} NOT INDEXED LIMIT {_LOOKED_AT}"  # noqa: S608
     factory, connection.text_factory = connection.text_factory, bytes
