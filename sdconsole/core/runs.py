@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +135,31 @@ def read_request(folder: Path) -> RunRequest:
             cause=str(error).splitlines()[0],
             next_step="start a new run with sdconsole deploy",
         ) from error
+
+
+@contextmanager
+def claimed_folder(state_dir: Path, run_id: str) -> Iterator[Path]:
+    """The folder of a run, made where it is new, held by this process alone. Raises TargetLocked ("run-active").
+
+    A new one gets its name once it is held, so that nobody takes it for one whose run died before it began.
+    """
+    folder = private_folder(runs_folder(state_dir)) / checked_run_id(run_id)
+    if folder.exists():
+        with run_lock(folder):
+            yield folder
+        return
+    nameless = folder.with_name(f".{run_id}")
+    nameless.mkdir(mode=0o700)
+    with run_lock(nameless):
+        nameless.rename(folder)
+        yield folder
+
+
+def remove_unborn(state_dir: Path) -> None:
+    """Take away the folders of runs that were killed before their journal began; nothing refers to them."""
+    for folder in runs_folder(state_dir).glob("r-*"):
+        if folder.is_dir() and not is_alive(folder):
+            remove_unused(folder)
 
 
 @contextmanager
@@ -273,4 +298,5 @@ def _is_ready(state: RunState) -> bool:
 def remove_unused(folder: Path) -> None:
     """Take away the folder of a run that never started."""
     if not (folder / JOURNAL).exists():
-        shutil.rmtree(folder)
+        with suppress(FileNotFoundError):  # another process takes it away as well
+            shutil.rmtree(folder)

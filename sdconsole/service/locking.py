@@ -31,8 +31,8 @@ def claim_folder(resources: ExitStack, deployment: Deployment) -> None:
     """The run's folder, held by this process alone until the run ends."""
     state_folder = deployment.settings.state_dir
     with writing(state_folder):
-        deployment.folder = runs.private_folder(runs.runs_folder(state_folder) / deployment.run_id)
-        resources.enter_context(runs.run_lock(deployment.folder))
+        deployment.folder = resources.enter_context(runs.claimed_folder(state_folder, deployment.run_id))
+        runs.remove_unborn(state_folder)
         for unfinished in deployment.folder.glob(".*.tmp"):  # of an attempt that was killed while it wrote
             unfinished.unlink()
 

@@ -61,10 +61,15 @@ class Process:
         with self.changed:
             if not self.changed.wait_for(lambda: self.code is not None, timeout):
                 os.kill(self.pid, signal.SIGKILL)
-                raise AssertionError(f"still running after {timeout} s: {self.stderr.read_text(errors='replace')}")
+                raise AssertionError(f"still running after {timeout} s: {_text(self.stderr)}")
             code = self.code
         assert code is not None
-        return Ended(code, self.stdout.read_text(errors="replace"), self.stderr.read_text(errors="replace"))
+        return Ended(code, _text(self.stdout), _text(self.stderr))
+
+
+def _text(path: Path) -> str:
+    """What was written; nothing where the process was killed before it opened the file."""
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 class Launcher:

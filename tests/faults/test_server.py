@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -48,14 +49,22 @@ def postmaster(server: EmbeddedServer) -> int:
     return pid
 
 
-def a_backend(site: Site, rng: random.Random) -> int:
-    """One of the run's own: the loading or switching one, or the one that holds the lock."""
+def sessions(site: Site) -> list[int]:
+    """The run's own backends: the loading or switching one, and the one that holds the lock."""
     with psycopg.connect(site.admin_dsn) as admin:
         found = admin.execute(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
             " AND application_name LIKE 'sdconsole:%' ORDER BY pid"
         ).fetchall()
-    return int(rng.choice(found)[0])
+    return [pid for (pid,) in found]
+
+
+def until_gone(backends: list[int]) -> None:
+    """The death of one of the server's processes ends all others, each as soon as it notices."""
+    give_up = time.monotonic() + 30
+    while any(psutil.pid_exists(pid) for pid in backends):
+        assert time.monotonic() < give_up, f"still there: {backends}"
+        time.sleep(0.01)
 
 
 def answers_again(server: EmbeddedServer, site: Site) -> None:
@@ -76,11 +85,12 @@ def killed_under(server: EmbeddedServer, site: Site, rng: random.Random, place: 
     """The command ends by itself and tells the truth, live is whole, and resume finishes the job."""
     process = site.start_deploy(fault=PLACES[place])
     site.wait_until_fired(process)
-    os.kill(postmaster(server) if victim == "postmaster" else a_backend(site, rng), signal.SIGKILL)
+    backends = sessions(site)
+    os.kill(postmaster(server) if victim == "postmaster" else rng.choice(backends), signal.SIGKILL)
+    until_gone(backends)
     site.go()
     if place == "before commit":
-        time.sleep(0.3)  # it looks for the outcome of its COMMIT until the server answers
-        answers_again(server, site)
+        answers_again(server, site)  # it looks for the outcome of its COMMIT until the server answers
     ended = process.wait()
     answers_again(server, site)
     document = site.told(ended)
