@@ -1,30 +1,30 @@
-"""The load against the server's own binary COPY of the same rows, and against pgloader where it is installed.
+"""The load against the server's own binary COPY of the same rows, pgloader, ADBC and DuckDB, on the same file.
 
 Also validation against load, the whole pipeline, how it grows to a million rows, memory, and how long a rollback takes.
-Everything is measured in one run on one file, in turns, and the shortest of several turns counts.
+Everything is measured in one run, in turns, and the least of several turns counts. Ends with 1 when a bar is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import resource
-import secrets
-import shutil
-import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import psutil
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import TypeAdapter
 
 from sdconsole import service
@@ -47,13 +47,15 @@ from sdconsole.target.live import cut_over
 from sdconsole.target.load_order import Order, Piece, divided, whole_tables
 from sdconsole.target.loader import load_piece
 from sdconsole.target.loader_pool import LoaderPool
+from sdconsole.target.postmaster import find_postmaster
 from sdconsole.target.validate import validate_version
-from tests.bench.measure import show
+from tests.bench.cost import Cost, Meter, Report, in_turns, least
+from tests.bench.peers import PACKAGES, PeerLeftOut, Peers
 from tests.stages.loading_world import context, load
 
 ROWS_BAR, VALIDATION_BAR, LINEAR_BAR, ROLLBACK_BAR_SECONDS, MEMORY_BAR_MB = 1.8, 1.0, 1.1, 1.0, 150
 PGLOADER_BAR, PIPELINE_BAR = 0.30, 1.2
-_NUMBERS = count(1)
+_NUMBERS = count(os.getpid() % 1_000 * 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,8 @@ class Proved:
     state: RunState
 
 
-def deployed(settings: Settings, size: str, until: StageName | None = None) -> Proved:
-    """A deployment of a synthetic export of this size, whole or up to a stage."""
-    export = service.generate_demo(settings, size=size)
+def deployed(settings: Settings, export: Path, until: StageName | None = None) -> Proved:
+    """A deployment of an export, whole or up to a stage."""
     request = DeployRequest(source=export, mode=Mode.COMPLETE, demo=True, until=until)
     with service.prepare_deploy(settings, request) as prepared:
         state = prepared.execute(FlagGate("bench", yes=True))
@@ -219,37 +220,6 @@ class Bench:
                 took += [done.duration_seconds] if turn > 1 else []
         return took
 
-    def pgloader(self) -> tuple[float, float]:
-        """Seconds, and the most memory it held in MB."""
-        name = f"pgloader_{secrets.token_hex(4)}"
-        login = conninfo_to_dict(self.target.conninfo)
-        with psycopg.connect(self.superuser, autocommit=True) as admin:
-            create = sql.SQL("CREATE DATABASE {} OWNER {}")
-            admin.execute(create.format(sql.Identifier(name), sql.Identifier(str(login["user"]))))
-        order = self.folder / "pgloader.load"
-        order.touch(mode=0o600)
-        place = f"{login['user']}:{login['password']}@{login['host']}:{login['port']}/{name}"
-        order.write_text(f"LOAD DATABASE FROM sqlite://{self.proved.clean} INTO postgresql://{place};\n")
-        started = time.perf_counter()
-        with (
-            (self.folder / "pgloader.log").open("wb") as log,
-            subprocess.Popen(
-                ["pgloader", "--root-dir", str(self.folder), str(order)], stdout=log, stderr=log
-            ) as process,
-        ):
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.perf_counter() - started
-        with psycopg.connect(self.superuser, dbname=name) as connection:
-            there = sum(
-                connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table.name))).fetchone()[0]  # type: ignore[index]
-                for table in self.proved.tables
-            )
-        with psycopg.connect(self.superuser, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        assert there == self.proved.rows, f"pgloader loaded {there:,} of {self.proved.rows:,} rows"
-        return took, usage.ru_maxrss / 1e3
-
 
 class _Nobody:
     """A watcher that does not care."""
@@ -289,19 +259,6 @@ def watched_memory() -> Iterator[dict[int, float]]:
         thread.join()
 
 
-def in_turns(works: Mapping[str, Callable[[], float]], turns: int) -> dict[str, float]:
-    """The shortest time of each work, all of them done in turns, so that a busy machine is busy for all of them."""
-    took: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(turns):
-        for name, work in works.items():
-            took[name].append(work())
-    return {name: min(seconds) for name, seconds in took.items()}
-
-
-def bar(name: str, measured: float, limit: float, unit: str = "x") -> None:
-    print(f"  {'met   ' if measured <= limit else 'MISSED'} {name}: {measured:.2f} {unit}, at most {limit:g}")
-
-
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--size", default="baseline", help="the file that everything is measured on")
@@ -313,80 +270,130 @@ def main() -> None:
         settings = load_settings(state_dir=Path(folder) / "state")
         server = service.embedded_server(settings)
         try:
-            measure(settings, Path(folder), asked.size, asked.large, asked.turns)
+            missed = measure(settings, Path(folder), asked.size, asked.large, asked.turns)
         finally:
             server.stop()
+    sys.exit(1 if missed else 0)
 
 
-def measure(settings: Settings, folder: Path, size: str, large: str, turns: int) -> None:
-    proved = deployed(settings, size)
+def measure(settings: Settings, folder: Path, size: str, large: str, turns: int) -> list[str]:
+    """Measures everything, prints it, and returns the bars that were missed."""
+    export = service.generate_demo(settings, size=size)
+    proved = deployed(settings, export)
     server = service.embedded_server(settings)
     target, superuser = service.resolve_target(settings), server.dsn(superuser=True)
     bench = Bench(settings, target, superuser, proved, folder)
     bench.write_files()
     version = bench.loaded()
-    took = in_turns(
-        {
-            "server COPY": bench.server_copy,
-            "rows, this process": lambda: bench.rows(0),
-            "rows, 2 processes": lambda: bench.rows(2),
-            "server COPY and indexes": lambda: bench.server_copy(indexes=True),
-            "load, 1 job": lambda: bench.whole(1),
-            "load, 2 jobs": lambda: bench.whole(2),
-            "load, as it chooses": lambda: bench.whole(None),
-            "validation": lambda: bench.validation(version),
-        },
-        turns,
-    )
-    yardstick, with_indexes = took["server COPY"], took["server COPY and indexes"]
-    print(f"{proved.rows:,} rows, {os.cpu_count()} cores, best of {turns} turns")
-    for name, seconds in took.items():
-        show(name, seconds, yardstick, "x server COPY")
-    loaded = took["load, as it chooses"]
-    rows = min(took["rows, this process"], took["rows, 2 processes"])
-    bar("rows / server COPY", rows / yardstick, ROWS_BAR)
-    bar("load / server COPY and indexes", loaded / with_indexes, ROWS_BAR)
-    bar("validation / load", took["validation"] / loaded, VALIDATION_BAR)
-    print(f"  2 processes / 1, rows only: {took['rows, 2 processes'] / took['rows, this process']:.2f} x")
-    print(f"  2 processes / 1, whole load: {took['load, 2 jobs'] / took['load, as it chooses']:.2f} x")
-    switches = bench.rollbacks(10)
-    bar("slowest of 10 rollbacks", max(switches), ROLLBACK_BAR_SECONDS, "s")
-    pipeline = proved.state.elapsed_seconds
-    show("all ten stages", pipeline, yardstick, "x server COPY")
-    if shutil.which("pgloader"):
-        peer, memory = min(bench.pgloader() for _ in range(2))
-        show(f"pgloader ({memory:.0f} MB)", peer, yardstick, "x server COPY")
-        bar("rows / pgloader", rows / peer, PGLOADER_BAR)
-        bar("all ten stages / pgloader", pipeline / peer, PIPELINE_BAR)
-    else:
-        print("pgloader: skipped, it is not installed (Debian: apt-get install pgloader)")
+    with psycopg.connect(superuser) as admin:
+        data = Path(admin.execute("SHOW data_directory").fetchone()[0])  # type: ignore[index]
+    postmaster = find_postmaster(data)
+    assert postmaster is not None
+    meter, report = Meter(postmaster.pid), Report("server COPY")
+    peers = Peers(folder, proved.clean, proved.tables, target.conninfo, superuser)
+    works: dict[str, Callable[[], float | None]] = {
+        "server COPY": bench.server_copy,
+        "rows, this process": lambda: bench.rows(0),
+        "rows, 2 processes": lambda: bench.rows(2),
+        "server COPY and indexes": lambda: bench.server_copy(indexes=True),
+        "load, 1 job": lambda: bench.whole(1),
+        "load, 2 jobs": lambda: bench.whole(2),
+        "load": lambda: bench.whole(None),
+        "validation": lambda: bench.validation(version),
+    }
+    took = in_turns(meter, works, turns)
+    whole: dict[str, Callable[[], float | None]] = {
+        "all ten stages": lambda: deployed(settings, export).state.elapsed_seconds
+    }
+    took |= in_turns(meter, whole | runnable(peers, report), max(1, turns // 2))
+    yardstick, load = took["server COPY"], took["load"]
+    report.head(f"{proved.rows:,} rows, {os.cpu_count()} cores, the least of {turns} turns each")
+    for name, cost in took.items():
+        report.row(name, cost, yardstick)
+    print()
+    rows = least([took["rows, this process"], took["rows, 2 processes"]])
+    report.ratio("rows / server COPY", rows, yardstick, ROWS_BAR)
+    report.ratio("load / server COPY and indexes", load, took["server COPY and indexes"], ROWS_BAR)
+    report.ratio("validation / load", took["validation"], load, VALIDATION_BAR)
+    if "pgloader" in took:
+        report.ratio("rows / pgloader", rows, took["pgloader"], PGLOADER_BAR)
+        times = load.wall / took["pgloader"].wall
+        print(f"        the load with keys and indexes, which pgloader does not make: {times:.2f} x")
+        report.ratio("all ten stages / pgloader", took["all ten stages"], took["pgloader"], PIPELINE_BAR)
+    report.bar("slowest of 10 rollbacks", max(bench.rollbacks(10)), ROLLBACK_BAR_SECONDS, "s")
     if large != "0":
-        growth(bench, deployed(settings, large, StageName.CLEAN), loaded, took["validation"])
+        more = service.generate_demo(settings, size=large)
+        took["growth"] = growth(bench, deployed(settings, more, StageName.CLEAN), meter, report, took)
+    report.end(sum(cost.others for cost in took.values()) / len(took))
+    return report.missed
 
 
-def growth(small: Bench, proved: Proved, loaded: float, validated: float) -> None:
-    """Seconds for each row at this size against those at the small one, and the memory of each process."""
+def runnable(peers: Peers, report: Report) -> dict[str, Callable[[], float | None]]:
+    """The peers that can load the file here: each has done it once. The others are reported with the reason."""
+    found: dict[str, Callable[[], float | None]] = {}
+    try:
+        peers.pgloader()
+        found["pgloader"] = peers.pgloader
+    except PeerLeftOut as reason:
+        report.skip("pgloader", str(reason))
+    for name in PACKAGES:
+        try:
+            python = peers.prepared(name)
+            peers.tool(name, python)
+            found[name] = partial(peers.tool, name, python)
+        except PeerLeftOut as reason:
+            report.skip(name, str(reason))
+    return found
+
+
+def growth(small: Bench, proved: Proved, meter: Meter, report: Report, before: Mapping[str, Cost]) -> Cost:
+    """Cost of each row at this size against that at the small one, and the memory of each process."""
     bench = Bench(small.settings, small.target, small.superuser, proved, small.folder)
+    names = ("load, 1 job", "load, 2 jobs", "load", "validation")
+    version = bench.loaded()
     with watched_memory() as peaks:
         took = in_turns(
+            meter,
             {
                 "load, 1 job": lambda: bench.whole(1),
                 "load, 2 jobs": lambda: bench.whole(2),
-                "load, as it chooses": lambda: bench.whole(None),
+                "load": lambda: bench.whole(None),
+                "validation": lambda: bench.validation(version),
             },
             2,
         )
     factor = proved.rows / small.proved.rows
-    version = bench.loaded()
-    took["validation"] = min(bench.validation(version) for _ in range(2))
-    print(f"{proved.rows:,} rows, {factor:.2f} times as many, best of 2 turns")
-    for name, seconds in took.items():
-        show(name, seconds, took["load, 1 job"], "x load, 1 job")
-    bar("growth of the load for each row", took["load, as it chooses"] / loaded / factor, LINEAR_BAR)
-    bar("growth of the validation for each row", took["validation"] / validated / factor, LINEAR_BAR)
-    bar("the largest loading process", max(peaks.values()), MEMORY_BAR_MB, "MB")
-    here = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(f"  this process, which ran every stage up to clean and 1-job loads: {here:.0f} MB at most")
+    report.head(f"{proved.rows:,} rows, {factor:.2f} times as many, the least of 2 turns")
+    for name in names:
+        report.row(name, took[name], before["server COPY"])
+    print()
+    for name in ("load", "validation"):
+        same = Cost(before[name].wall * factor, before[name].cpu * factor)
+        report.ratio(f"growth of the {name} for each row", took[name], same, LINEAR_BAR)
+    report.bar("the largest loading process", max(peaks.values()), MEMORY_BAR_MB, "MB")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as fresh:
+        report.bar("a process that loads all of it", fresh.submit(_loading_mb, bench).result(), MEMORY_BAR_MB, "MB")
+        report.bar("a process that validates", fresh.submit(_proving_mb, bench, version).result(), MEMORY_BAR_MB, "MB")
+    return took["load"]
+
+
+def _loading_mb(bench: Bench) -> float:
+    bench.whole(1)
+    return _peak_mb()
+
+
+def _proving_mb(bench: Bench, version: str) -> float:
+    bench.validation(version)
+    return _peak_mb()
+
+
+def _peak_mb() -> float:
+    """The most that this process held; what `getrusage` says begins with what its parent held."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":
