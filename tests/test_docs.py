@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from sdconsole.core.model import Mode
+from sdconsole.interfaces.cli.app import app
 from sdconsole.interfaces.exit_codes import ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,16 +29,10 @@ def documented_commands() -> list[str]:
 
 @cache
 def help_of(*words: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", "sdconsole", *words, "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "HOME": "/nonexistent", "NO_COLOR": "1", "TERM": "dumb"},
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    environment = {"COLUMNS": "200", "HOME": "/nonexistent", "NO_COLOR": "1", "TERM": "dumb"}
+    ended = CliRunner().invoke(app, [*words, "--help"], env=environment, terminal_width=200)
+    assert ended.exit_code == 0, ended.output
+    return ended.output
 
 
 @cache
