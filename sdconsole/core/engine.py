@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic
@@ -40,6 +40,10 @@ class Outcome:
     results: Mapping[StageName, StageResult]
 
 
+Before = Callable[[StageName], str | None]
+"""Called ahead of each stage. What it returns is why the run must wait there; None = it goes on."""
+
+
 class _HeldError(Exception):
     """Nobody answered a question yet; the run stops and can be taken up again."""
 
@@ -59,6 +63,8 @@ class Engine(Generic[D]):
     earlier: Mapping[StageName, StageResult] = field(default_factory=dict)
     """Results of finished stages of an earlier attempt."""
     expected_seconds: Mapping[StageName, float] = field(default_factory=dict)
+    before: Before | None = None
+    """What has to be done ahead of a stage, outside of it."""
     _results: dict[StageName, StageResult] = field(default_factory=dict)
     _live_now: str | None = None
 
@@ -72,6 +78,7 @@ class Engine(Generic[D]):
                 self._confirm(self.plan.confirm_first)
             reusable = True
             for name in self.plan.stages:
+                self._wait_for_turn(name)
                 if self.stages[name].repeats:
                     self._run_stage(name)
                     continue
@@ -85,6 +92,14 @@ class Engine(Generic[D]):
             verdict = error.verdict
         self.bus.publish(RunFinished(verdict, round(self.bus.elapsed_seconds, 3), note, error))
         return Outcome(verdict, error, dict(self._results))
+
+    def _wait_for_turn(self, name: StageName) -> None:
+        if self.before is None:
+            return
+        self.cancellation.check()
+        reason = self.before(name)
+        if reason is not None:
+            raise _HeldError(reason)
 
     def _reuse(self, name: StageName) -> bool:
         result = self.earlier.get(name)

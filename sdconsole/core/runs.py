@@ -25,7 +25,10 @@ from sdconsole.errors import OperationFailed, TargetLocked, UsageError, Verdict
 
 JOURNAL = "events.jsonl"
 REQUEST = "plan.json"
-_LOCK = "lock"
+WALK = "walk.jsonl"
+"""The record of a walk through a runbook, in the folder of its first run."""
+LOCK = "lock"
+WALK_LOCK = "walk.lock"
 _LOOKS = 10
 _LOOK_SECONDS = 0.02
 
@@ -138,19 +141,20 @@ def read_request(folder: Path) -> RunRequest:
 
 
 @contextmanager
-def claimed_folder(state_dir: Path, run_id: str) -> Iterator[Path]:
-    """The folder of a run, made where it is new, held by this process alone. Raises TargetLocked ("run-active").
+def claimed_folder(state_dir: Path, run_id: str, lock: str = LOCK) -> Iterator[Path]:
+    """The folder of a run, made where it is new, held by this process alone; `WALK_LOCK` holds it for a walk.
+    Raises TargetLocked ("run-active").
 
     A new one gets its name once it is held, so that nobody takes it for one whose run died before it began.
     """
     folder = private_folder(runs_folder(state_dir)) / checked_run_id(run_id)
     if folder.exists():
-        with run_lock(folder):
+        with run_lock(folder, lock):
             yield folder
         return
     nameless = folder.with_name(f".{run_id}")
     nameless.mkdir(mode=0o700)
-    with run_lock(nameless):
+    with run_lock(nameless, lock):
         nameless.rename(folder)
         yield folder
 
@@ -158,14 +162,14 @@ def claimed_folder(state_dir: Path, run_id: str) -> Iterator[Path]:
 def remove_unborn(state_dir: Path) -> None:
     """Take away the folders of runs that were killed before their journal began; nothing refers to them."""
     for folder in runs_folder(state_dir).glob("r-*"):
-        if folder.is_dir() and not is_alive(folder):
+        if folder.is_dir() and not is_alive(folder) and not is_alive(folder, WALK_LOCK):
             remove_unused(folder)
 
 
 @contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Only one process executes a run. Raises TargetLocked ("run-active")."""
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def run_lock(folder: Path, name: str = LOCK) -> Iterator[None]:
+    """Only one process executes a run, or with `WALK_LOCK` a walk. Raises TargetLocked ("run-active")."""
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -203,10 +207,10 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def is_alive(folder: Path) -> bool:
-    """Whether a process holds the run's lock."""
+def is_alive(folder: Path, name: str = LOCK) -> bool:
+    """Whether a process holds the run's lock, or with `WALK_LOCK` the walk's."""
     try:
-        descriptor = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
     try:
@@ -296,7 +300,7 @@ def _is_ready(state: RunState) -> bool:
 
 
 def remove_unused(folder: Path) -> None:
-    """Take away the folder of a run that never started."""
-    if not (folder / JOURNAL).exists():
+    """Take away the folder of a run that never started; a walk's record stays."""
+    if not (folder / JOURNAL).exists() and not (folder / WALK).exists():
         with suppress(FileNotFoundError):  # another process takes it away as well
             shutil.rmtree(folder)

@@ -51,6 +51,8 @@ class DeployRequest:
     """A single clean stage says what it would do and writes no clean file."""
     date_formats: Mapping[str, str] = field(default_factory=dict)
     """By "table.column": DMY, MDY or YMD, as the operator answers."""
+    run_id: str | None = None
+    """A new run's id, where it was given out before; None = a fresh one."""
 
     @property
     def plan(self) -> Plan:
@@ -109,7 +111,7 @@ def prepare_deploy(settings: Settings, request: DeployRequest) -> PreparedRun:
     )
     with ExitStack() as resources:
         deployment = Deployment(
-            run_id=new_run_id(now()),
+            run_id=request.run_id or new_run_id(now()),
             settings=settings,
             contract=contract,
             folder=Path(),
@@ -126,12 +128,12 @@ def prepare_deploy(settings: Settings, request: DeployRequest) -> PreparedRun:
         return _prepared(resources, deployment, plan, wanted, earlier=None)
 
 
-def prepare_rollback(settings: Settings, *, to: str | None = None) -> PreparedRun:
+def prepare_rollback(settings: Settings, *, to: str | None = None, run_id: str | None = None) -> PreparedRun:
     """A run that switches live back to a kept version, the previous one by default."""
     plan = rollback_plan()
     with ExitStack() as resources:
         deployment = Deployment(
-            run_id=new_run_id(now()),
+            run_id=run_id or new_run_id(now()),
             settings=settings,
             contract=load_contract(settings.contract),
             folder=Path(),
@@ -158,7 +160,12 @@ def prepare_rollback(settings: Settings, *, to: str | None = None) -> PreparedRu
 
 
 def prepare_restore(
-    settings: Settings, backup: Path, *, mode: Mode = Mode.COMPLETE, until: StageName | None = None
+    settings: Settings,
+    backup: Path,
+    *,
+    mode: Mode = Mode.COMPLETE,
+    until: StageName | None = None,
+    run_id: str | None = None,
 ) -> PreparedRun:
     """A run that brings a backup back: a dump as a version of its own, the copy of an export by deploying it.
 
@@ -167,11 +174,11 @@ def prepare_restore(
     """
     proved = verify_backup(backup).backup
     if proved.kind == "sqlite":
-        return prepare_deploy(settings, DeployRequest(source=backup, mode=mode, until=until))
+        return prepare_deploy(settings, DeployRequest(source=backup, mode=mode, until=until, run_id=run_id))
     plan = restore_plan() if until is None else restore_plan().until(until)
     with ExitStack() as resources:
         deployment = Deployment(
-            run_id=new_run_id(now()),
+            run_id=run_id or new_run_id(now()),
             settings=settings,
             contract=load_contract(settings.contract),
             folder=Path(),

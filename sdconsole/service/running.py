@@ -14,7 +14,7 @@ import sdconsole
 from sdconsole.config import EMBEDDED
 from sdconsole.core import runs
 from sdconsole.core.bus import Bus, View
-from sdconsole.core.engine import Engine
+from sdconsole.core.engine import Before, Engine
 from sdconsole.core.events import LogLine, Record, RunResumed, RunStarted, StageStarted
 from sdconsole.core.gates import Gate
 from sdconsole.core.journal import Journal
@@ -56,8 +56,9 @@ class PreparedRun:
         done = self.earlier.results if self.earlier else {}
         return any(stage in self.plan.stages and stage not in done for stage in (StageName.CUTOVER, StageName.ROLLBACK))
 
-    def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState:
-        """Run to an end and return the final state. Blocks; cancel through `cancellation`.
+    def execute(self, gate: Gate, views: tuple[View, ...] = (), *, before: Before | None = None) -> RunState:
+        """Run to an end and return the final state. Blocks; cancel through `cancellation`. `before` is called ahead of
+        each stage and may make the run wait there.
 
         Raises OperationFailed ("disk-full", "file-error") only when the run's own journal cannot be written.
         """
@@ -69,13 +70,13 @@ class PreparedRun:
 
             try:
                 with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal:
-                    self._run(gate, journal, (project, _stage_keeper(self.deployment), *views))
+                    self._run(gate, journal, (project, _stage_keeper(self.deployment), *views), before)
                 write_summary(self.folder, state[0])
             except OSError as error:
                 raise from_os_error(error, "the run's journal cannot be written") from error
             return state[0]
 
-    def _run(self, gate: Gate, journal: Journal, views: tuple[View, ...]) -> None:
+    def _run(self, gate: Gate, journal: Journal, views: tuple[View, ...], before: Before | None) -> None:
         earlier = self.earlier
         bus = Bus(
             self.run_id,
@@ -117,6 +118,7 @@ class PreparedRun:
             watch=_watch(deployment),
             earlier=earlier.results if earlier else {},
             expected_seconds=last_durations(deployment.settings, self.run_id),
+            before=before,
         ).run()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from sdconsole.contract.load import load_contract
+from sdconsole.interfaces.cli.app import main
 from sdconsole.source.generate import generate
 
 ROWS = 3_000
@@ -91,6 +93,42 @@ def cli(tmp_path: Path) -> Cli:
     home.mkdir()
     folder.mkdir()
     return Command(folder, environment(home))
+
+
+class Inside(Protocol):
+    folder: Path
+
+    def __call__(self, *arguments: str) -> Ended: ...
+
+
+@dataclass(slots=True)
+class _Inside:
+    folder: Path
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> Ended:
+        self.capture.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        said = self.capture.readouterr()
+        assert "Traceback" not in said.out + said.err, said.err
+        assert isinstance(left.value.code, int)
+        return Ended(left.value.code, said.out, said.err)
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    """The command in this very process, in an empty folder: for the many small things that need no process."""
+    folder, home = tmp_path / "work", tmp_path / "home"
+    for path in (folder, home):
+        path.mkdir(exist_ok=True)
+    for name in set(os.environ) - set(wanted := environment(home)):
+        monkeypatch.delenv(name)
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    return _Inside(folder, capsys)
 
 
 @pytest.fixture(scope="session")

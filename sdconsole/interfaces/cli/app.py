@@ -21,6 +21,7 @@ from sdconsole.interfaces.cli import (
     make_commands,
     quarantine_commands,
     run_commands,
+    runbook_commands,
     status_command,
     target_commands,
 )
@@ -62,6 +63,7 @@ for commands in (
     backup_commands,
     target_commands,
     contract_commands,
+    runbook_commands,
     make_commands,
     db_commands,
 ):

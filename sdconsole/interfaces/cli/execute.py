@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
+from typing import TypeVar
 
 from sdconsole.core.events import LostPoints, Waiting
 from sdconsole.core.gates import Answer, FlagGate, Gate
@@ -25,8 +26,9 @@ from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.service import PreparedRun
 
+Result = TypeVar("Result")
 _LOSSES_SHOWN = 5
-_VERDICT_BY_SIGNAL = {signal.SIGINT: Verdict.INTERRUPTED, signal.SIGTERM: Verdict.TERMINATED}
+VERDICT_BY_SIGNAL = {signal.SIGINT: Verdict.INTERRUPTED, signal.SIGTERM: Verdict.TERMINATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ class PromptGate:
         if question.undo:
             write_message(f"  undo: {safe_text(question.undo)}")
         wanted = f"type {question.expected} to continue" if question.expected else "continue? [y/N]"
-        typed = self._line(f"{wanted}, or press Enter to leave it for later: " if question.expected else f"{wanted} ")
+        typed = self.line(f"{wanted}, or press Enter to leave it for later: " if question.expected else f"{wanted} ")
         if typed is None or (question.expected and not typed):
             return Answer(False, self.by, "prompt", held=True)
         accepted = typed == question.expected if question.expected else typed.lower() in {"y", "yes"}
         return Answer(accepted, self.by, "prompt", typed=typed)
 
-    def _line(self, prompt: str) -> str | None:
+    def line(self, prompt: str) -> str | None:
         """A typed line, None at end of input or when the run was asked to stop meanwhile."""
         sys.stderr.write(prompt)
         sys.stderr.flush()
@@ -99,14 +101,14 @@ def execute(prepared: PreparedRun, options: RunOptions) -> int:
     received: list[signal.Signals] = []
     mode = chosen(options.progress, stderr_is_terminal=sys.stderr.isatty())
     stream = (json_lines,) if options.output is Output.JSONL else ()
-    with progress_view(mode) as views, _signals(prepared.cancellation, received):
-        state = _in_thread(lambda: prepared.execute(gate, (*views, *stream)))
+    with progress_view(mode) as views, signals(prepared.cancellation, received):
+        state = in_thread(lambda: prepared.execute(gate, (*views, *stream)))
     return _tell(prepared, state, options, received)
 
 
-def _in_thread(work: Callable[[], RunState]) -> RunState:
+def in_thread(work: Callable[[], Result]) -> Result:
     """The work in a thread of its own, so that this one is free to receive signals at once."""
-    results: list[RunState] = []
+    results: list[Result] = []
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -131,7 +133,7 @@ def _in_thread(work: Callable[[], RunState]) -> RunState:
 
 
 @contextmanager
-def _signals(cancellation: Cancellation, received: list[signal.Signals]) -> Iterator[None]:
+def signals(cancellation: Cancellation, received: list[signal.Signals]) -> Iterator[None]:
     """SIGINT and SIGTERM stop the run cleanly; a second one ends the process at once."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -142,7 +144,7 @@ def _signals(cancellation: Cancellation, received: list[signal.Signals]) -> Iter
         write_message("stopping; once more ends it at once")
         threading.Thread(target=cancellation.cancel, args=(name.name,), daemon=True).start()
 
-    previous = {number: signal.signal(number, stop) for number in _VERDICT_BY_SIGNAL}
+    previous = {number: signal.signal(number, stop) for number in VERDICT_BY_SIGNAL}
     try:
         yield
     finally:
@@ -153,7 +155,7 @@ def _signals(cancellation: Cancellation, received: list[signal.Signals]) -> Iter
 def _tell(prepared: PreparedRun, state: RunState, options: RunOptions, received: list[signal.Signals]) -> int:
     verdict = state.verdict or Verdict.FAILED
     if verdict is Verdict.INTERRUPTED and received:
-        verdict = _VERDICT_BY_SIGNAL[received[0]]
+        verdict = VERDICT_BY_SIGNAL[received[0]]
     code = exit_code(verdict)
     if options.output is Output.JSON:
         write_json(summary_document(state) | {"verdict": verdict, "exit_code": int(code)})
