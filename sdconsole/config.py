@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     canary_percent: float | None = Field(default=None, gt=0, le=100)
     """None = 10 percent, and more where that would be too few rows to say anything."""
     canary_seed: int = 1
+    keep_canary: bool = False
+    """Leave the canary's schema on the server when it is over, to be looked at."""
     load_jobs: int | None = Field(default=None, ge=1, le=64)
     """How many sessions load at once, at most one for each core; None = as many as pay for so many rows."""
     load_throttle: int | None = Field(default=None, gt=0)

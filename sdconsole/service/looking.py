@@ -30,10 +30,10 @@ def read_records(settings: Settings, run_id: str) -> Iterator[Record]:
 
 
 def list_versions(settings: Settings) -> tuple[VersionRow, ...]:
-    """The versions of the live schema that the ledger knows, newest first."""
+    """The versions of the live schema that the ledger knows, canaries that are still there included, newest first."""
     target = resolve_target(settings)
     with closing(connect(target, application="sdconsole:versions")) as connection:
-        return versions(connection, target.live_schema)
+        return versions(connection, target.live_schema, canaries=True)
 
 
 def last_durations(settings: Settings, run_id: str) -> dict[StageName, float]:

@@ -6,7 +6,8 @@ the run go on. A lesser query without a row is asked again on the whole version 
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sdconsole.analytics.catalog import Level, MetricStatus
@@ -19,11 +20,12 @@ from sdconsole.source.catalog import count_rows
 from sdconsole.source.open import open_source
 from sdconsole.stages.deployment import Context, Deployment, reporter, session
 from sdconsole.stages.files import clean_path, version_tables, write_json
-from sdconsole.stages.loading import discard, discard_apart, load_version
+from sdconsole.stages.loading import actor, discard, discard_apart, load_version
 from sdconsole.stages.queries import run_queries
 from sdconsole.target.canary import CanarySample, build_canary
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import ensure_ledger
+from sdconsole.target.ledger import ensure_ledger, mark_ready, move
+from sdconsole.target.ledger_rows import VersionState
 from sdconsole.target.names import canary_name
 from sdconsole.target.validate import validate_version
 
@@ -55,10 +57,8 @@ class CanaryStage(Stage[Deployment]):
         with session(ctx) as connection:
             ensure_ledger(connection)
             discard(ctx, connection, schema, "left by an earlier attempt")
-            try:
+            with _ended(ctx, connection, schema):
                 results = _prove(ctx, connection, schema, path, tables, sample)
-            finally:
-                discard_apart(ctx, schema, "the canary is over")
         path.unlink()
         document = write_json(
             ctx, "canary", sample.to_dict() | {"schema": 1, "queries": [result.to_dict() for result in results]}
@@ -68,6 +68,30 @@ class CanaryStage(Stage[Deployment]):
             artifacts=(document,),
             facts={"rate_percent": rate, "rows": dict(sample.rows), "queries": len(results)},
         )
+
+
+@contextmanager
+def _ended(ctx: Context, connection: Connection, schema: str) -> Iterator[None]:
+    """Drops the canary in the end. One that is to be kept stays once it was judged; the ledger says how it went."""
+    keep = ctx.deployment.settings.keep_canary
+    judged = False
+    try:
+        try:
+            yield
+        except GateFailed as failure:
+            if keep:
+                reason = f"{failure.message}: {failure.cause}"[:500]
+                move(connection, schema, VersionState.FAILED, actor=actor(ctx), reason=reason)
+                judged = True
+            raise
+        if keep:
+            mark_ready(connection, schema, actor=actor(ctx))
+            judged = True
+    finally:
+        if judged:
+            ctx.log(f"{schema} is kept; when you need it no more: sdconsole versions prune")
+        else:
+            discard_apart(ctx, schema, "the canary is over")
 
 
 def _largest_root(clean: Path, tables: tuple[Table, ...]) -> int:

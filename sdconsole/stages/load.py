@@ -56,6 +56,6 @@ class LoadStage(Stage[Deployment]):
 def _give_up_earlier_attempts(ctx: Context, connection: Connection) -> None:
     """A load that was cut off is never continued: its schema goes, its row stays as failed."""
     live_schema = ctx.deployment.needed_target().live_schema
-    for row in deployments(connection, live_schema, states=(VersionState.LOADING, VersionState.READY), canaries=True):
+    for row in deployments(connection, live_schema, states=(VersionState.LOADING, VersionState.READY)):
         if row.run_id == ctx.run_id:
             discard(ctx, connection, row.version, "given up for another attempt of the same run")

@@ -152,7 +152,7 @@ def versions_list(
         [
             [
                 row.version,
-                row.state,
+                f"canary, {row.state}" if row.canary else row.state,
                 f"{row.rows:,}",
                 f"{row.quarantine_entries:,}",
                 f"{row.score:.2f}" if row.score is not None else "-",

@@ -94,6 +94,9 @@ CanaryRate = Annotated[
     float | None,
     typer.Option("--canary-rate", help="Percent of the rows in the canary; default: 10, more for few rows."),
 ]
+KeepCanary = Annotated[
+    bool | None, typer.Option("--keep-canary", help="Leave the canary on the server until: versions prune.")
+]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Sessions that load at once; default: as many as pay, at most 2.")
 ]

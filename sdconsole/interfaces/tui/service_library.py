@@ -48,7 +48,8 @@ class ServiceLibrary:
         if live is None:
             return f"live: {chosen.live_schema} has no version yet"
         since = f" since {live.live_at:%Y-%m-%d %H:%M} UTC" if live.live_at is not None else ""
-        kept = "1 version kept" if len(rows) == 1 else f"{len(rows)} versions kept"
+        count = sum(not row.canary for row in rows)
+        kept = "1 version kept" if count == 1 else f"{count} versions kept"
         return f"live: {live.version}{since}, {live.rows:,} rows, {kept}"
 
     def expected_seconds(self, rows: Sequence[RunSummary]) -> Mapping[StageName, float]:
