@@ -1,7 +1,7 @@
-"""The catalogue of dashboard metrics: definitions, thresholds and colours as data, SQL as text.
+"""The catalogue of what dashboards ask: definitions, thresholds and colours as data, SQL as text.
 
-Reads catalog.toml and sql/*.sql of this package; names of schemas and values come in only when a query is composed.
-Knows no connection.
+Reads the TOML files and sql/*.sql of this package. Knows no connection and no schema: `compose.py` brings text and
+names together.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from importlib import resources
-from typing import Literal, TypeAlias
+from importlib.resources.abc import Traversable
+from typing import Any, Literal, TypeAlias
 
-from psycopg import sql
 from pydantic import TypeAdapter
 
 from sdconsole.contract.model import Contract
@@ -39,10 +39,37 @@ class Level(StrEnum):
     LOW = "low"
 
 
-Unit: TypeAlias = Literal["percent", "days", "hours", "score", "tickets", "comments", "count"]
-Panel: TypeAlias = Literal["stat", "gauge", "pie", "donut", "bar", "h-bar", "line", "heatmap"]
+class Kind(StrEnum):
+    METRIC = "metric"
+    """One of the numbered figures that managers know by name."""
+    TEMPLATE = "template"
+    """A question that dashboards ask again and again."""
+    PANEL = "panel"
+    """What one dashboard shows and no other needs."""
+
+
+Unit: TypeAlias = Literal[
+    "percent", "days", "hours", "score", "tickets", "tickets a day", "comments", "count", "seconds", "money", "points"
+]
+Panel: TypeAlias = Literal["stat", "gauge", "pie", "donut", "bar", "h-bar", "line", "heatmap", "table"]
+DECIMALS: Mapping[str, int] = {
+    "percent": 1,
+    "days": 2,
+    "hours": 1,
+    "score": 2,
+    "tickets": 0,
+    "tickets a day": 1,
+    "comments": 2,
+    "count": 0,
+    "seconds": 1,
+    "money": 0,
+    "points": 1,
+}
+"""How many decimals a value of each unit is shown with, on every screen and in every file."""
+SOURCES = ("catalog.toml", "templates.toml", "panels.toml")
 Headline: TypeAlias = Literal["only", "first", "max", "min", "column"]
 
+_WINDOW = re.compile(r"(\d+) (day|month)s")
 _CONDITION = re.compile(r"(>=|<=|>|<) (\d+(?:\.\d+)?)")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -70,23 +97,29 @@ class NotComputable:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. `green` and `yellow` are conditions like ">= 95"; both empty = it is not judged.
+    """One entry. `green` and `yellow` are conditions like ">= 95"; both empty = it is not judged, yellow empty = it is
+    never red.
 
     `graded_points` says whether the thresholds hold for each row as well. `warnings` are sentences by the name of the
-    column that counts them. `unavailable` is the reason why a metric has no query.
+    column that counts them. `unavailable` is the reason why a metric has no query. `same_as` is the entry whose query
+    this one shows in another way. `default_window` ("90 days", "12 months") is how far back the query looks from the
+    newest row when no range of time is given; "" = at all rows.
     """
 
     id: str
     title: str
-    level: Level
     unit: Unit
     panel: Panel
     refresh: str
     headline: Headline
     tables: tuple[str, ...]
     definition: str
+    level: Level = Level.MEDIUM
+    kind: Kind = Kind.METRIC
     green: str = ""
     yellow: str = ""
+    same_as: str = ""
+    default_window: str = ""
     graded_points: bool = True
     warnings: Mapping[str, str] = field(default_factory=dict)
     unavailable: str = ""
@@ -100,7 +133,24 @@ class Metric:
             return MetricStatus.NONE
         if _holds(self.green, value):
             return MetricStatus.GREEN
-        return MetricStatus.YELLOW if _holds(self.yellow, value) else MetricStatus.RED
+        return MetricStatus.YELLOW if not self.yellow or _holds(self.yellow, value) else MetricStatus.RED
+
+    @property
+    def window(self) -> tuple[int, str] | None:
+        """The default window as a number and a unit, "day" or "month"."""
+        found = _WINDOW.fullmatch(self.default_window)
+        return (int(found[1]), found[2]) if found else None
+
+    def shown(self, value: float | None) -> str:
+        """The value with as many decimals as its unit has, without the unit."""
+        return "-" if value is None else f"{value:,.{DECIMALS[self.unit]}f}"
+
+    @property
+    def limits(self) -> str:
+        """The thresholds in one line; "" when there are none."""
+        if not self.green:
+            return ""
+        return f"green {self.green}" + (f", yellow {self.yellow}" if self.yellow else ", else yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +166,13 @@ class Catalog:
     parts: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     def metric(self, metric_id: str) -> Metric | None:
-        return next((metric for metric in self.metrics if metric.id == metric_id), None)
+        return next((metric for metric in self.metrics if metric.id.lower() == metric_id.lower()), None)
+
+    def of_kind(self, *kinds: Kind) -> tuple[Metric, ...]:
+        return tuple(metric for metric in self.metrics if metric.kind in kinds)
 
     def for_tables(self, names: Collection[str]) -> tuple[Metric, ...]:
-        """The metrics that a database with these tables can have; those without a query are among them."""
+        """What a database with these tables can answer; entries without a query are among them."""
         return tuple(metric for metric in self.metrics if set(metric.tables) <= set(names))
 
 
@@ -131,19 +184,27 @@ class MetricParameters:
     automation_accounts: tuple[str, ...]
     team_minimum: int
     cell_minimum: int
+    timezone: str = "UTC"
 
     @classmethod
     def of(cls, contract: Contract, catalog: Catalog | None = None) -> MetricParameters:
         limits = catalog or load_catalog()
-        return cls(contract.closed_statuses, contract.automation_accounts, limits.team_minimum, limits.cell_minimum)
+        return cls(
+            contract.closed_statuses,
+            contract.automation_accounts,
+            limits.team_minimum,
+            limits.cell_minimum,
+            contract.timezone,
+        )
 
-    def values(self) -> dict[str, list[str] | int]:
+    def values(self) -> dict[str, list[str] | int | str]:
         """The query's parameters by name."""
         return {
             "closed": list(self.closed_statuses),
             "automation": list(self.automation_accounts),
             "team_minimum": self.team_minimum,
             "cell_minimum": self.cell_minimum,
+            "timezone": self.timezone,
         }
 
 
@@ -151,41 +212,32 @@ class MetricParameters:
 def load_catalog() -> Catalog:
     """The built-in catalogue. Raises ValueError (pydantic's ValidationError) when it contradicts itself."""
     package = resources.files("sdconsole.analytics")
-    data = tomllib.loads(package.joinpath("catalog.toml").read_text(encoding="utf-8"))
+    data: dict[str, Any] = {}
+    for name in SOURCES:
+        document = tomllib.loads(package.joinpath(name).read_text(encoding="utf-8"))
+        data["metric"] = [*data.pop("metric", []), *document.pop("metric", [])]
+        data.update(document)
     queries = package.joinpath("sql")
     known = {each.name for each in fields(Metric)}
     for metric in data["metric"]:
         if unknown := metric.keys() - known:
             raise ValueError(f"metric {metric.get('id')}: unknown keys {sorted(unknown)}")
         if not metric.get("unavailable"):
-            metric["sql"] = queries.joinpath(f"{metric['id']}.sql").read_text(encoding="utf-8")
-    parts = {
-        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
-        for file in queries.joinpath("parts").iterdir()
-        if file.name.endswith(".sql")
-    }
+            file = metric.get("same_as") or metric["id"]
+            metric["sql"] = queries.joinpath(f"{file}.sql").read_text(encoding="utf-8")
     data["metrics"] = data.pop("metric")
-    catalog = TypeAdapter(Catalog).validate_python({**data, "parts": parts})
+    catalog = TypeAdapter(Catalog).validate_python({**data, "parts": _texts(queries.joinpath("parts"))})
     _check_conditions(catalog.metrics)
     return catalog
 
 
-def compose(metric: Metric, schema: str, *, catalog: Catalog | None = None) -> sql.Composed:
-    """The metric's query over a schema, with the placeholders that `MetricParameters.values` fills."""
-    names = ("closed", "automation", "team_minimum", "cell_minimum")
-    return _composed(metric, schema, {name: sql.Placeholder(name) for name in names}, catalog or load_catalog())
-
-
-def readable_sql(metric: Metric, schema: str, parameters: MetricParameters, *, catalog: Catalog | None = None) -> str:
-    """The same query with its values written out, for people and dashboards. Not for running it here."""
-    values = {name: sql.Literal(value) for name, value in parameters.values().items()}
-    return _composed(metric, schema, values, catalog or load_catalog()).as_string(None)
-
-
-def _composed(metric: Metric, schema: str, values: Mapping[str, sql.Composable], catalog: Catalog) -> sql.Composed:
-    names = {"schema": sql.Identifier(schema), **values}
-    parts = {name: sql.SQL(text).format(**names) for name, text in catalog.parts.items()}
-    return sql.SQL(metric.sql).format(**names, **parts)
+def _texts(folder: Traversable) -> dict[str, str]:
+    """The SQL files of a folder by their names without the ending."""
+    return {
+        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
 
 
 def _holds(condition: str, value: float) -> bool:
@@ -196,11 +248,14 @@ def _holds(condition: str, value: float) -> bool:
 
 def _check_conditions(metrics: Iterable[Metric]) -> None:
     for metric in metrics:
+        if metric.default_window and metric.window is None:
+            raise ValueError(f"metric {metric.id}: a window is a number of days or months, like '90 days'")
         if not metric.green and not metric.yellow:
             continue
-        green, yellow = _CONDITION.fullmatch(metric.green), _CONDITION.fullmatch(metric.yellow)
+        green, yellow = _CONDITION.fullmatch(metric.green), _CONDITION.fullmatch(metric.yellow or metric.green)
         if green is None or yellow is None:
             raise ValueError(f"metric {metric.id}: a threshold is an operator and a number, like '>= 95'")
         rising = green[1][0] == ">"
-        if green[1][0] != yellow[1][0] or (float(green[2]) < float(yellow[2])) == rising:
+        outside = metric.yellow and (float(green[2]) < float(yellow[2])) == rising
+        if green[1][0] != yellow[1][0] or outside:
             raise ValueError(f"metric {metric.id}: yellow {metric.yellow} does not lie between green and red")

@@ -22,15 +22,15 @@ from sdconsole.analytics.catalog import (
     Metric,
     MetricParameters,
     MetricStatus,
-    compose,
     load_catalog,
 )
+from sdconsole.analytics.compose import ALL_ROWS, Scope, compose
 from sdconsole.contract.load import load_contract
 from sdconsole.target.connect import Connection
 from sdconsole.target.failures import classify
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
-_COLUMNS = frozenset({"label", "series", "value", "n", "total", "headline", "graded"})
+_COLUMNS = frozenset({"label", "time", "series", "value", "n", "total", "headline", "graded"})
 _WORST_FIRST = (MetricStatus.RED, MetricStatus.YELLOW, MetricStatus.GREEN)
 
 Detail = float | str | None
@@ -66,29 +66,30 @@ class MetricResult:
     duration_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
+        """A JSON-ready dict; `band` is the colour's name, `seconds` what the query took."""
         return {
             "id": self.metric.id,
-            "title": self.metric.title,
+            "name": self.metric.title,
+            "kind": self.metric.kind.value,
             "level": self.metric.level.value,
+            "value": self.value,
             "unit": self.metric.unit,
+            "n": self.n,
+            "band": self.status.value,
+            "seconds": round(self.duration_seconds, 6),
+            "error": self.error,
+            "reason": self.reason,
+            "warnings": list(self.warnings),
             "definition": self.metric.definition,
             "green": self.metric.green,
             "yellow": self.metric.yellow,
-            "value": self.value,
-            "n": self.n,
-            "status": self.status.value,
-            "warnings": list(self.warnings),
-            "reason": self.reason,
-            "error": self.error,
-            "duration_seconds": self.duration_seconds,
             "points": [
                 {
                     "label": point.label,
                     "series": point.series,
                     "value": point.value,
                     "n": point.n,
-                    "status": point.status.value,
+                    "band": point.status.value,
                     "details": dict(point.details),
                 }
                 for point in self.points
@@ -106,17 +107,18 @@ def run_metrics(
     parameters: MetricParameters | None = None,
     metrics: Sequence[Metric] | None = None,
     catalog: Catalog | None = None,
+    scope: Scope = ALL_ROWS,
 ) -> tuple[MetricResult, ...]:
     """Every metric on the tables or views of `schema`, as `reader_role` where given. The connection must be idle.
 
-    `check` is called between the queries and may raise. `parameters` default to the built-in contract's. Each query
-    has a read-only transaction of its own, so no lock is held longer than one of them takes. Raises TargetUnreachable
-    when the connection is lost.
+    `check` is called between the queries and may raise. `parameters` default to the built-in contract's, `scope` is
+    the rows to look at. Each query has a read-only transaction of its own, so no lock is held longer than one of them
+    takes. Raises TargetUnreachable when the connection is lost.
     """
     known = catalog or load_catalog()
     given = parameters or MetricParameters.of(load_contract(None), known)
     return tuple(
-        _run_metric(connection, schema, metric, known, given, reader_role, timeout_seconds, check)
+        _run_metric(connection, schema, metric, known, given, scope, reader_role, timeout_seconds, check)
         for metric in (known.metrics if metrics is None else metrics)
     )
 
@@ -127,6 +129,7 @@ def _run_metric(
     metric: Metric,
     catalog: Catalog,
     parameters: MetricParameters,
+    scope: Scope,
     reader_role: str | None,
     timeout_seconds: float,
     check: Callable[[], None] | None,
@@ -135,10 +138,11 @@ def _run_metric(
         check()
     if metric.unavailable:
         return MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=metric.unavailable)
-    query = compose(metric, schema, catalog=catalog)
+    query = compose(metric, schema, catalog=catalog, scope=scope)
+    values = {**parameters.values(), **scope.values()}
     began = time.monotonic()
     try:
-        rows = _read_only(connection, query, parameters.values(), reader_role, timeout_seconds)
+        rows = read_only(connection, query, values, reader_role, timeout_seconds)
     except psycopg.Error as error:
         if check is not None:
             check()  # a cancelled query is the operator's doing, not the metric's
@@ -151,13 +155,14 @@ def _run_metric(
     return _judged(metric, rows, time.monotonic() - began)
 
 
-def _read_only(
+def read_only(
     connection: Connection,
     query: sql.Composed,
-    values: Mapping[str, object],
+    values: Mapping[str, object] | None,
     reader_role: str | None,
     timeout_seconds: float,
 ) -> list[dict[str, Any]]:
+    """The rows of a query in a read-only transaction of its own, with a time limit. Raises psycopg.Error."""
     if connection.info.transaction_status is not pq.TransactionStatus.IDLE:
         raise ValueError("metrics run in transactions of their own; the connection is in one already")
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:

@@ -3,5 +3,5 @@ FROM (
     SELECT count(*) FILTER (WHERE "TKT-SLA Met" = 'yes') AS met,
            count(*) FILTER (WHERE "TKT-SLA Met" = 'no') AS missed,
            count(*) FILTER (WHERE "TKT-SLA Met" IS NULL OR "TKT-SLA Met" NOT IN ('yes', 'no')) AS unknown
-    FROM {schema}.tickets
+    FROM ({tickets}) AS tickets
 ) AS counted

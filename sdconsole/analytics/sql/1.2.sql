@@ -6,8 +6,11 @@ SELECT avg(days) AS value,
            AS p1_p2_within_4_hours_percent,
        100.0 * count(*) FILTER (WHERE normal AND days < 3) / nullif(count(*) FILTER (WHERE normal), 0)
            AS p3_p4_within_3_days_percent,
-       (SELECT count(*) FROM {schema}.tickets WHERE "TKT-Status" = ANY ({closed}::text[])) - count(*)
-           AS closed_without_a_valid_time
+       (
+           SELECT count(*)
+           FROM ({durations}) AS durations
+           WHERE status = ANY ({closed}::text[]) AND days IS NULL AND {created_in_range} AND {of_team}
+       ) AS closed_without_a_valid_time
 FROM (
     SELECT days,
            severity IN ('Priority 1', 'Priority 2') AS urgent,

@@ -8,7 +8,7 @@ FROM (
     SELECT CASE WHEN count(*) < {team_minimum} THEN '(smaller teams)' ELSE coalesce("TKT-Team", '(no team)') END AS label,
            count(*) < {team_minimum} AS together,
            count(*) AS tickets
-    FROM {schema}.tickets
+    FROM ({tickets}) AS tickets
     WHERE "TKT-Status" = ANY ({closed}::text[])
     GROUP BY "TKT-Team"
 ) AS teams

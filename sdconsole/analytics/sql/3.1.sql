@@ -5,7 +5,7 @@ WITH shares AS (
            count(*) AS tickets,
            sum(count(*)) OVER (PARTITION BY "TKT-Team") AS of_team,
            100.0 * count(*) / sum(count(*)) OVER (PARTITION BY "TKT-Team") AS share
-    FROM {schema}.tickets
+    FROM ({tickets}) AS ticket
     WHERE "TKT-Status" = ANY ({closed}::text[])
     GROUP BY "TKT-Team", "TKT-Category"
 ), teams AS (

@@ -6,7 +6,7 @@ WITH closed AS (
            count(*) FILTER (
                WHERE nullif(nullif(btrim("TKT-Root Cause Category"), ''), '--None--') IS NOT NULL
            ) AS with_cause
-    FROM {schema}.tickets
+    FROM ({tickets}) AS tickets
     WHERE "TKT-Status" = ANY ({closed}::text[])
 ), written AS (
     SELECT count(*) AS comments,
@@ -18,7 +18,7 @@ WITH closed AS (
                comment.comment_type = 'comments'
                    AND coalesce(comment.user_name, '') <> ALL ({automation}::text[])
                    AND comment.comment_text <> '' AS eligible
-        FROM {schema}.comments AS comment
+        FROM ({comments}) AS comment
         LEFT JOIN {schema}.comment_quality AS quality USING (comment_id)
     ) AS judged
 )

@@ -2,7 +2,7 @@
 SELECT ticket."TKT-Ticket ID" AS ticket_id,
        coalesce(ticket."TKT-Team", '(no team)') AS team,
        coalesce(seen.comments, 0) AS visible
-FROM {schema}.tickets AS ticket
+FROM ({tickets}) AS ticket
 LEFT JOIN (
     SELECT ticket_id, count(*) AS comments
     FROM {schema}.comments

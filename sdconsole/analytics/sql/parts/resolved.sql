@@ -1,9 +1,4 @@
--- One row per closed ticket whose resolution time is known and not negative, in days.
-SELECT "TKT-Ticket ID" AS ticket_id,
-       coalesce("TKT-Team", '(no team)') AS team,
-       "TKT-Severity" AS severity,
-       "TKT-Actual Resolution Date" AS resolved_at,
-       extract(epoch FROM "TKT-Actual Resolution Date" - "TKT-Created Time")::float8 / 86400 AS days
-FROM {schema}.tickets
-WHERE "TKT-Status" = ANY ({closed}::text[])
-  AND "TKT-Actual Resolution Date" >= "TKT-Created Time"
+-- One row per ticket that was resolved in the range and whose resolution time is known, in days.
+SELECT ticket_id, team, severity, assignee, "TKT-Actual Resolution Date" AS resolved_at, days
+FROM ({durations}) AS durations
+WHERE days IS NOT NULL AND {resolved_in_range} AND {of_team}
