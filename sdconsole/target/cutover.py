@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from sdconsole.errors import CheckFailed
 from sdconsole.target.connect import Connection, Target
@@ -83,12 +84,30 @@ def open_switch(connection: Connection, switch: Switch) -> OpenTransaction:
     return OpenTransaction(switch.version, switch.token, xid, pid, started)
 
 
-def prepare_switch(
-    connection: Connection, switch: Switch, transaction: OpenTransaction, *, backwards: bool = False
-) -> None:
-    """Does everything but COMMIT, inside the open transaction; through the views from A to Z, or backwards.
+@dataclass(slots=True)
+class LockOrder:
+    """In which order an attempt locks the views: by name at first, and what the last attempts got stuck on before that.
 
-    Readers lock the views in the order of their own queries, so one order of ours may collide where the other does not.
+    Readers lock views in the order of their own statements. Whoever holds the view that we wait for may be waiting for
+    one that we hold already; asking for that view first lets such a reader finish. So the order becomes that of the
+    readers, and a cutover gets through although somebody is always in the middle of a transaction.
+    """
+
+    first: list[str] = field(default_factory=list)
+
+    def stuck(self, name: str) -> None:
+        self.first = [name, *(one for one in self.first if one != name)]
+
+    def sorted(self, changes: Sequence[ViewChange]) -> list[ViewChange]:
+        place = {name: number for number, name in enumerate(self.first)}
+        return sorted(changes, key=lambda change: (place.get(change.name, len(place)), change.name))
+
+
+def prepare_switch(
+    connection: Connection, switch: Switch, transaction: OpenTransaction, order: LockOrder, budget_ms: int
+) -> None:
+    """Does everything but COMMIT, inside the open transaction. All views together are waited for at most `budget_ms`.
+
     Raises CheckFailed (slugs live-changed, version-state, version-changed, digest-changed, live-occupied, dependents,
     view-owner, switch-unproved) and psycopg.Error; the caller rolls back.
     """
@@ -101,8 +120,8 @@ def prepare_switch(
     own = {shape.name for shape in before.tables} if before else set()
     changes = view_changes(connection, live_schema, row.tables, own)
     refuse_dependents(connection, live_schema, row.version, changes)
-    made = statements(connection, live_schema, row.version, changes, reader_role=reader, backwards=backwards)
-    run_within_budget(connection, made, switch.lock_timeout_ms)
+    made = statements(connection, live_schema, row.version, order.sorted(changes), reader_role=reader)
+    run_within_budget(connection, made, budget_ms, order)
     prove(connection, live_schema, row, changes, reader)
     names = [shape.name for shape in row.tables]
     # A rollback keeps the row's own past, so that the next one goes further back and not forth again.
@@ -214,17 +233,29 @@ def ensure_live_schema(connection: Connection, target: Target) -> str:
     return target.reader_role
 
 
-def run_within_budget(connection: Connection, made: Sequence[sql.Composed], budget_ms: int) -> None:
-    """Runs the statements in one round trip; before each, what is left of the budget becomes its lock_timeout."""
-    with connection.pipeline():
-        connection.execute("SELECT set_config('sdconsole.since', clock_timestamp()::text, true)")
-        for statement in made:
-            connection.execute(
-                "SELECT set_config('lock_timeout', greatest(1, round(%s - 1000 * extract(epoch FROM"
-                " clock_timestamp() - current_setting('sdconsole.since')::timestamptz)))::text || 'ms', true)",
-                [budget_ms],
-            )
-            connection.execute(statement)
+def run_within_budget(
+    connection: Connection, made: Sequence[tuple[str, sql.Composed]], budget_ms: int, order: LockOrder
+) -> None:
+    """Runs the statements in one round trip; before each, what is left of the budget becomes its lock_timeout.
+
+    Tells `order` which view a failed attempt got stuck on.
+    """
+    sent: list[tuple[str, psycopg.Cursor[TupleRow]]] = []
+    try:
+        with connection.pipeline():
+            connection.execute("SELECT set_config('sdconsole.since', clock_timestamp()::text, true)")
+            for name, statement in made:
+                connection.execute(
+                    "SELECT set_config('lock_timeout', greatest(1, round(%s - 1000 * extract(epoch FROM"
+                    " clock_timestamp() - current_setting('sdconsole.since')::timestamptz)))::text || 'ms', true)",
+                    [budget_ms],
+                )
+                sent.append((name, connection.execute(statement)))
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        stuck = next((name for name, cursor in sent if cursor.pgresult is None), "")
+        if stuck:
+            order.stuck(stuck)
+        raise
 
 
 def prove(

@@ -21,7 +21,7 @@ from sdconsole.errors import CheckFailed, DeadlineExceeded
 from sdconsole.target.attempt import PASSING, attempt
 from sdconsole.target.blockers import Blocker, Blockers, Lookout
 from sdconsole.target.connect import Connection, Target, classify, connect
-from sdconsole.target.cutover import Switch, SwitchKind, prepare_switch
+from sdconsole.target.cutover import LockOrder, Switch, SwitchKind, prepare_switch
 from sdconsole.target.ledger import Actor, Deployment, VersionState, deployment_of, live_deployment
 from sdconsole.target.names import target_table_name
 from sdconsole.target.published import drift, live_version
@@ -35,7 +35,10 @@ OLD_SECONDS: Final = 1.0
 
 _LOOK_SECONDS: Final = 0.25
 _SLICE_SECONDS: Final = 0.1
-_BACKOFF_SECONDS: Final = (0.1, 2.0)
+_BACKOFF_SECONDS: Final = (0.05, 1.0)
+_BUDGET_SHARES: Final = (8, 4, 2, 1)
+"""How many times shorter than the limit the first attempts wait for their locks, over and over. Most readers are gone
+soon, and one that waits for us in turn will not be, however long we wait; meanwhile every other reader waits too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,12 @@ def cut_over(
         waiting = _Waiting(
             connection, lookout, version, actor.run_id, started, deadline_seconds, old_seconds, on_wait, check
         )
+        order = LockOrder()
         while True:
             waiting.until_free()
             waiting.attempts += 1
-            work = partial(prepare_switch, connection, switch, backwards=waiting.attempts % 2 == 0)
+            budget_ms = max(1, lock_timeout_ms // _BUDGET_SHARES[(waiting.attempts - 1) % len(_BUDGET_SHARES)])
+            work = partial(prepare_switch, connection, switch, order=order, budget_ms=budget_ms)
             try:
                 reply_lost = attempt(connection, switch, work, reconnect)
             except PASSING:

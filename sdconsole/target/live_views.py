@@ -100,26 +100,25 @@ def statements(
     changes: Sequence[ViewChange],
     *,
     reader_role: str,
-    backwards: bool,
-) -> tuple[sql.Composed, ...]:
-    """The statements that carry the changes out, in the order of names or backwards.
+) -> tuple[tuple[str, sql.Composed], ...]:
+    """The statements that carry the changes out, in the order of the changes, each with the view that it locks.
 
     A view that is rebuilt gets back the privileges and comments it has now. `reader_role` "" grants nothing.
     """
-    made: list[sql.Composed] = []
-    for change in reversed(changes) if backwards else changes:
+    made: list[tuple[str, sql.Composed]] = []
+    for change in changes:
         if change.action in ("rebuild", "drop"):
-            made.append(sql.SQL("DROP VIEW {}").format(sql.Identifier(live_schema, change.name)))
+            made.append((change.name, sql.SQL("DROP VIEW {}").format(sql.Identifier(live_schema, change.name))))
         if change.action != "drop":
-            made.append(publish(live_schema, version, change.name, change.columns))
+            made.append((change.name, publish(live_schema, version, change.name, change.columns)))
     rebuilt = {change.name: change.columns for change in changes if change.action == "rebuild"}
     if rebuilt:
-        made += _privileges(connection, live_schema, rebuilt)
-        made += _comments(connection, live_schema, rebuilt)
+        made += [("", one) for one in _privileges(connection, live_schema, rebuilt)]
+        made += [("", one) for one in _comments(connection, live_schema, rebuilt)]
     published = [change.name for change in changes if change.action != "drop"]
     if reader_role and published:
         names = sql.SQL(", ").join(sql.Identifier(live_schema, name) for name in published)
-        made.append(sql.SQL("GRANT SELECT ON TABLE {} TO {}").format(names, sql.Identifier(reader_role)))
+        made.append(("", sql.SQL("GRANT SELECT ON TABLE {} TO {}").format(names, sql.Identifier(reader_role))))
     return tuple(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -117,6 +118,22 @@ class World:
         with self.reader() as connection:
             query = sql.SQL("SELECT DISTINCT mark FROM {}").format(sql.Identifier(self.live_schema, table))
             return {row[0] for row in connection.execute(query)}
+
+
+@contextmanager
+def fresh_world(server: str) -> Iterator[World]:
+    """A world in a database of its own on a server, by a superuser's conninfo; gone afterwards."""
+    name, role, password = f"t_{secrets.token_hex(5)}", f"reader_{secrets.token_hex(4)}", secrets.token_hex(8)
+    database, reader = sql.Identifier(name), sql.Identifier(role)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(reader, sql.Literal(password)))
+    try:
+        yield World(Target("test", make_conninfo(server, dbname=name), "servicedesk", role), password)
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+            admin.execute(sql.SQL("DROP ROLE {}").format(reader))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,110 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import psycopg
 import pytest
-from psycopg import IsolationLevel, sql
-from psycopg.rows import TupleRow
+from psycopg import sql
 
 from sdconsole.errors import DeadlineExceeded, Interrupted
 from sdconsole.target.blockers import Blockers, Lookout, cancel_blocker, end_blocker
 from sdconsole.target.connect import Connection
-from sdconsole.target.cutover import run_within_budget
-from sdconsole.target.ledger import VersionState, deployment_of, live_deployment
-from sdconsole.target.live import Cutover, cut_over, drift, live_version
+from sdconsole.target.cutover import LockOrder, run_within_budget
+from sdconsole.target.ledger import VersionState, deployment_of
+from sdconsole.target.live import drift, live_version
 from tests.stages.live_world import World
-
-Reader = psycopg.Connection[TupleRow]
-
-JOIN = (
-    "SELECT t.mark, c.mark, r.mark FROM servicedesk.tickets t CROSS JOIN servicedesk.roster r"
-    ' JOIN servicedesk.comments c ON c.comment_id = t."TKT-Ticket ID"'
+from tests.stages.readers import (
+    Reader,
+    join,
+    prepared_join,
+    prove,
+    reading,
+    switch,
+    torn_switch,
+    two_prepared,
+    two_statements,
 )
-
-
-@dataclass(slots=True)
-class Readings:
-    """What the readers of one test met. `longest_seconds` is one read, waiting included."""
-
-    reads: int = 0
-    mixed: list[object] = field(default_factory=list)
-    errors: list[BaseException] = field(default_factory=list)
-    longest_seconds: float = 0.0
-    seen: set[int] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, marks: set[int], seconds: float) -> None:
-        with self._lock:
-            self.reads += 1
-            self.seen |= marks
-            self.longest_seconds = max(self.longest_seconds, seconds)
-            if len(marks) != 1:
-                self.mixed.append(marks)
-
-
-def join(reader: Reader) -> set[int]:
-    return {mark for row in reader.execute(JOIN).fetchall() for mark in row}
-
-
-def prepared_join(reader: Reader) -> set[int]:
-    return {mark for row in reader.execute(JOIN, prepare=True).fetchall() for mark in row}
-
-
-def two_statements(reader: Reader) -> set[int]:
-    with reader.transaction():
-        first = reader.execute("SELECT mark FROM servicedesk.tickets").fetchall()
-        time.sleep(0.005)
-        second = reader.execute("SELECT mark FROM servicedesk.comments").fetchall()
-    return {row[0] for row in first + second}
-
-
-def two_repeatable(reader: Reader) -> set[int]:
-    reader.isolation_level = IsolationLevel.REPEATABLE_READ
-    return two_statements(reader)
-
-
-@contextmanager
-def reading(world: World, *readers: Callable[[Reader], set[int]]) -> Iterator[Readings]:
-    """Readers that read all the time, each on a connection of its own."""
-    found, stop = Readings(), threading.Event()
-
-    def run(read: Callable[[Reader], set[int]]) -> None:
-        try:
-            with world.reader() as reader:
-                while not stop.is_set():
-                    started = time.monotonic()
-                    marks = read(reader)
-                    found.add(marks, time.monotonic() - started)
-                    time.sleep(0.002)
-        except psycopg.Error as error:
-            found.errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(read,)) for read in readers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(timeout=20)
-
-
-def switch(world: World, connection: Connection, version: str, **options: object) -> Cutover:
-    live = live_deployment(connection, world.live_schema)
-    return cut_over(
-        connection,
-        world.target,
-        version,
-        previous=live.version if live else None,
-        actor=world.actor,
-        **options,  # type: ignore[arg-type]
-    )
 
 
 @contextmanager
@@ -121,25 +43,31 @@ def holding(world: World, query: str = "SELECT mark FROM servicedesk.tickets") -
             session.rollback()
 
 
-def test_readers_never_meet_an_error_a_mixture_or_a_stall_while_versions_come_and_go(world: World) -> None:
+def test_eight_readers_never_meet_an_error_or_a_mixture_while_versions_come_and_go(world: World) -> None:
+    proof = prove(world, switches=8, long_seconds=2.0)
+    print(*proof.lines(), sep="\n")
+    assert proof.errors == []
+    assert proof.mixed == []
+    assert (len(proof.cutovers), len(proof.rollbacks)) == (4, 4)
+    for name, found in proof.readings.items():
+        assert found.reads > 10, f"{name} hardly read"
+        assert found.seen == {1, 2, 3}, f"{name} did not see every version"
+    assert proof.longest_lock_wait < 0.5
     with world.connect() as connection:
-        versions = [world.deploy(connection) for _ in range(3)]
-        durations = []
-        with reading(world, join, prepared_join, two_statements, two_repeatable) as found:
-            for turn in range(10):
-                time.sleep(0.05)
-                wanted = versions[turn % 3]
-                kind = "rollback" if turn % 2 else "cutover"
-                durations.append(switch(world, connection, wanted, kind=kind).duration_seconds)
-                assert live_version(connection, "servicedesk") == wanted
-            time.sleep(0.05)
-        assert found.errors == []
-        assert found.mixed == []
-        assert found.seen == {1, 2, 3}
-        assert found.reads > 50
-        assert found.longest_seconds < 0.5, (found.longest_seconds, durations)
         assert drift(connection, "servicedesk") is None
-        print(f"reads {found.reads}, longest {found.longest_seconds:.3f} s, switches {max(durations):.3f} s")
+
+
+def test_a_torn_switch_would_be_noticed_by_every_kind_of_reader(world: World) -> None:
+    with world.connect() as connection:
+        versions = [world.deploy(connection) for _ in range(2)]
+        for read in (join, prepared_join, two_statements, two_prepared):
+            with reading(world, read, read) as found:
+                for turn in range(60):
+                    torn_switch(world, connection, versions[turn % 2])
+                    if found.mixed:
+                        break
+            assert found.mixed, f"{read.__name__} saw nothing in {found.reads} reads"
+            assert found.errors == []
 
 
 def test_a_switch_waits_for_a_long_reader_without_queueing_in_front_of_the_others_and_names_it(world: World) -> None:
@@ -173,7 +101,8 @@ def test_a_switch_waits_for_a_long_reader_without_queueing_in_front_of_the_other
         said = waits[0].lines()[0]
         assert said.startswith(f"pid {pid} ({world.target.reader_role}, ")
         assert said.endswith("s in transaction) holds AccessShareLock on servicedesk.tickets")
-        assert found.errors == found.mixed == []
+        assert found.errors == []
+        assert found.mixed == []
         assert found.longest_seconds < 0.5
         assert world.marks() == {2}
 
@@ -191,7 +120,8 @@ def test_a_young_reader_delays_the_others_by_no_more_than_the_lock_limit(world: 
             release.join()
         assert done.attempts > 1
         assert waits[0].holders[0].pid == pid
-        assert found.errors == found.mixed == []
+        assert found.errors == []
+        assert found.mixed == []
         assert found.longest_seconds < 0.4
         assert world.marks() == {2}
 
@@ -202,17 +132,22 @@ def test_all_views_together_are_waited_for_no_longer_than_one_limit(world: World
         first = stack.enter_context(holding(world, "SELECT FROM servicedesk.comments"))
         stack.enter_context(holding(world, "SELECT FROM servicedesk.roster"))
         made = [
-            sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}").format(
-                sql.Identifier("servicedesk", name), sql.Identifier(version, name)
+            (
+                name,
+                sql.SQL("CREATE OR REPLACE VIEW {} AS SELECT * FROM {}").format(
+                    sql.Identifier("servicedesk", name), sql.Identifier(version, name)
+                ),
             )
             for name in ("comments", "roster", "tickets")
         ]
+        order = LockOrder()
         release = threading.Timer(0.3, first.rollback)
         connection.execute("BEGIN")
         release.start()
         started = time.monotonic()
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            run_within_budget(connection, made, 400)
+            run_within_budget(connection, made, 400, order)
+        assert order.first == ["roster"], "that is where it got stuck, so that is asked for first the next time"
         assert 0.35 < time.monotonic() - started < 0.6
         release.join()
         connection.execute("ROLLBACK")
