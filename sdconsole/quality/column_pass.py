@@ -33,6 +33,8 @@ from sdconsole.quality.verdicts import detect, is_believed, is_mismatch, meant_f
 
 MAX_HELD_VALUES = 50_000
 MAX_HELD_CHARACTERS = 2_000_000
+MOST_CATEGORIES = 50
+"""With more different values than this, the share of one value says little."""
 _SIZED = (str, bytes)
 _NUMBER_TYPES = frozenset({int, float})
 _REAL_OR_NULL = frozenset({float, NoneType})
@@ -251,6 +253,7 @@ class ColumnPass:
 
     def finish(self, table: str) -> ColumnProfile:
         """The sum. What was gathered is let go, so that the memory is free for the next table."""
+        top = self._top()
         for held in (self._held, self._reals):
             self._look(held, last=True)
             held.clear()
@@ -309,8 +312,21 @@ class ColumnPass:
             nul_characters=self._texts.nul,
             bad_utf8=self._texts.bad_utf8,
             samples=tuple(self._samples),
+            top=top,
             dates=dates,
         )
+
+    def _top(self) -> dict[str, int]:
+        """Cells by value, the most frequent first, where the column has few different values and is not for dates."""
+        few = len(self._held) + len(self._reals) <= MOST_CATEGORIES
+        if not few or self._distinct or self.meant_for_dates or not self._sample_count:
+            return {}
+        found: Counter[str] = Counter()
+        for held in (self._held, self._reals):
+            for value, cells in held.items():
+                if value is not None and not (isinstance(value, str) and self._missing.is_missing(value)):
+                    found[shown(value)] += cells
+        return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
     def _date_facts(self, values: int) -> DateFacts | None:
         if self.dates is None:

@@ -187,7 +187,9 @@ def _shares(
     for name in dict.fromkeys((*old, *new)):
         was, here = old.get(name, 0) / was_all, new.get(name, 0) / now_all
         points = 100 * (here - was)
-        if abs(points) <= limits.category or abs(points) * min(was_all, now_all) < 100 * limits.cells_floor:
+        if abs(points) <= limits.category or abs(here - was) * 100 <= limits.category_share * was:
+            continue
+        if abs(points) * min(was_all, now_all) < 100 * limits.cells_floor:
             continue
         gone = not here and kind is Moved.CATEGORY
         yield Movement(
@@ -197,7 +199,7 @@ def _shares(
             round(was, 4),
             round(here, 4),
             f"{here:.1%} of the values are {name if kind is Moved.CLASSES else repr(name)}, {was:.1%} before",
-            f"{limits.category:g} points",
+            f"{limits.category:g} points and {limits.category_share:g} % of the share",
         )
 
 

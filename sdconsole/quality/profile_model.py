@@ -185,6 +185,8 @@ class ColumnProfile:
     bad_utf8: int
     """Cells whose bytes are not valid UTF-8."""
     samples: tuple[str, ...] = ()
+    top: Mapping[str, int] = field(default_factory=dict)
+    """Cells by value (shortened), the most frequent first, where there are few different ones; {} elsewhere."""
     dates: DateFacts | None = None
     """Where the column is meant to hold dates, or holds them."""
 

@@ -34,13 +34,13 @@ def scratch_database() -> Iterator[sqlite3.Connection]:
         try:
             yield connection
         except sqlite3.Error as error:
-            failed = write_failure(_temporary_folder() / "a temporary database", error)
+            failed = write_failure(temporary_folder() / "a temporary database", error)
             if failed is None:
                 raise
             raise failed from error
 
 
-def _temporary_folder() -> Path:
+def temporary_folder() -> Path:
     """Where SQLite puts it ("Temporary Files Used By SQLite", section 5)."""
     candidates = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp")  # noqa: S108
     return next(

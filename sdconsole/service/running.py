@@ -26,6 +26,7 @@ from sdconsole.core.summary import summary_document
 from sdconsole.errors import from_os_error
 from sdconsole.observe.health import HealthWatch
 from sdconsole.observe.link import watched_link
+from sdconsole.quality.scratch import temporary_folder
 from sdconsole.service.looking import last_durations
 from sdconsole.stages.deployment import Deployment
 from sdconsole.stages.registry import REGISTRY
@@ -154,7 +155,7 @@ def _stage_keeper(deployment: Deployment) -> View:
 
 def _watch(deployment: Deployment) -> HealthWatch:
     settings = deployment.settings
-    paths = [deployment.folder, deployment.backups]
+    paths = [deployment.folder, deployment.backups, temporary_folder()]
     ping = None
     if deployment.target is not None and deployment.target.name == EMBEDDED:
         paths.append(settings.embedded_root)

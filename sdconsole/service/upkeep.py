@@ -6,12 +6,11 @@ Nothing here changes what readers see. What removes something can say beforehand
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -20,10 +19,11 @@ from sdconsole.core import runs
 from sdconsole.errors import CheckFailed, OperationFailed, TargetUnreachable, Verdict, from_os_error
 from sdconsole.service import current_operator, embedded_server, resolve_target
 from sdconsole.stages.deployment import now
+from sdconsole.stages.place import target_place
 from sdconsole.target.backup import Backup, BackupToolMissing, Verified, list_backups, remove_backup, verify_backup
 from sdconsole.target.backup_retention import Judged, judge_backups
 from sdconsole.target.connect import Connection, Target, connect, server_facts
-from sdconsole.target.conninfo import effective_settings, place_of
+from sdconsole.target.conninfo import effective_settings
 from sdconsole.target.failures import classify
 from sdconsole.target.ledger import Actor
 from sdconsole.target.ledger_rows import Deployment, deployments, live_deployment
@@ -108,22 +108,14 @@ def _waiting_runs(settings: Settings) -> set[str]:
 
 def _other_place(settings: Settings, backup: Backup) -> str:
     """Why the backup is of no concern to this target; "" when it is its own, or its run is not on record any more."""
-    here = _place(settings.model_dump(mode="json"))
+    here = target_place(settings.model_dump(mode="json"))
     folder = runs.runs_folder(settings.state_dir) / backup.manifest.run_id
     try:
-        there = _place(runs.read_request(folder).settings)
+        there = target_place(runs.read_request(folder).settings)
     except OperationFailed:
         foreign = backup.kind == "postgresql" and not is_version_of(backup.manifest.subject, here[1])
         return f"not a version of {here[1]}" if foreign else ""
     return "" if there == here else f"made for {there[1]} at {there[0]}"
-
-
-def _place(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """Where settings lead to: server and database, and the live schema."""
-    chosen = settings.get("targets", {}).get(settings["target"], settings)
-    dsn = chosen["dsn"]
-    server = place_of(effective_settings(dsn)) if dsn else f"the embedded server in {settings['embedded_root']}"
-    return server, str(chosen["live_schema"])
 
 
 def _is_intact(backup: Backup) -> bool:

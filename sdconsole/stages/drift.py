@@ -1,7 +1,8 @@
 """Drift: finds the deployment that readers see now in the records of earlier runs, and tells what moved since.
 
 The baseline is the newest successful switch of the same target and live schema; after a rollback, the version that was
-gone back to. Without one there is nothing to compare, and that is said.
+gone back to; after a restore, the run that first deployed what was restored. Without one there is nothing to compare,
+and that is said.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from sdconsole.quality.profile_model import Profile
 from sdconsole.quality.schema_drift import against_contract, against_previous
 from sdconsole.stages.deployment import Context, Deployment
 from sdconsole.stages.files import write_json
-from sdconsole.target.conninfo import effective_settings, place_of
+from sdconsole.stages.place import target_place
 
 MOST_CHECKS = 40
 """Findings that become checks of the run; all of them are in drift.json."""
@@ -45,14 +46,21 @@ class Earlier:
     tables: tuple[Table, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class NoBaseline:
+    """Nothing to compare with, and why."""
+
+    reason: str
+
+
 def report_drift(ctx: Context, profile: Profile, tables: tuple[Table, ...]) -> tuple[Artifact, DriftReport]:
     """Compares, emits the findings as checks, and writes drift.json."""
     earlier = find_baseline(ctx)
     contract = ctx.deployment.contract
     limits = Thresholds.of(contract)
-    if earlier is None:
+    if isinstance(earlier, NoBaseline):
         report = DriftReport(None, limits, shape=against_contract(profile))
-        ctx.check_result("drift", CheckStatus.INFO, "no baseline: no earlier run on record has deployed to this target")
+        ctx.check_result("drift", CheckStatus.INFO, f"no baseline: {earlier.reason}")
     else:
         report = _compared(earlier, profile, tables, limits)
         _emit(ctx, report, earlier.baseline)
@@ -73,46 +81,49 @@ def previous_score(ctx: Context) -> Mapping[str, Any] | None:
     return document
 
 
-def find_baseline(ctx: Context) -> Earlier | None:
+def find_baseline(ctx: Context) -> Earlier | NoBaseline:
     """The deployment that readers of this run's target see, as far as this state folder knows."""
     live: str | None = None
+    rows: Mapping[str, int] | None = None
+    restored = ""
     for folder, state in _runs_of_target(ctx.deployment):
         if live is None and state.verdict is Verdict.OK and state.live_changes:
             live = state.live_changes[-1].to_version
-        load = state.results.get(StageName.LOAD)
-        if live is not None and load is not None and load.facts.get("version") == live:
+        if live is None:
+            continue
+        load, restore = state.results.get(StageName.LOAD), state.results.get(StageName.RESTORE)
+        if restore is not None and restore.facts.get("version") == live:
+            live, rows = str(restore.facts["restored_from"]), restore.facts["rows"]
+            restored = f"restored: {restore.facts['version']} holds what {live} held, and "
+        elif load is not None and load.facts.get("version") == live:
+            if rows is not None and load.facts["rows"] != rows:
+                return NoBaseline(f"{restored}{folder.name} deployed other rows under that name")
             return _read(ctx, folder, state, live)
-    return None
+    if restored:
+        return NoBaseline(f"{restored}no run on record deployed that")
+    return NoBaseline("no earlier run on record has deployed to this target")
 
 
 def _runs_of_target(deployment: Deployment) -> Iterator[tuple[Path, RunState]]:
     """Other runs on the same target and live schema, newest first."""
-    here = _place(json.loads(deployment.settings.model_dump_json()))
+    here = target_place(json.loads(deployment.settings.model_dump_json()))
     journals = runs.runs_folder(deployment.settings.state_dir).glob(f"r-*/{runs.JOURNAL}")
     for folder in sorted((journal.parent for journal in journals), reverse=True):
         if folder.name == deployment.run_id:
             continue
         try:
             request = runs.read_request(folder)
-            if _place(request.settings) != here:
+            if target_place(request.settings) != here:
                 continue
         except (OperationFailed, UsageError):
             continue  # a run whose record is damaged is no baseline
         yield folder, fold(runs.read_records(deployment.settings.state_dir, folder.name))
 
 
-def _place(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """Where a run's settings lead to: server and database, and the live schema. Raises UsageError "conninfo"."""
-    chosen = settings.get("targets", {}).get(settings["target"], settings)
-    dsn = chosen["dsn"]
-    server = place_of(effective_settings(dsn)) if dsn else f"embedded {settings['embedded_root']}"
-    return server, chosen["live_schema"]
-
-
-def _read(ctx: Context, folder: Path, state: RunState, version: str) -> Earlier | None:
+def _read(ctx: Context, folder: Path, state: RunState, version: str) -> Earlier | NoBaseline:
     result = state.results.get(StageName.PROFILE)
     if result is None:
-        return None
+        return NoBaseline(f"{folder.name} deployed {version} without a profile")
     try:
         content = {name: (folder / f"{name}.json").read_bytes() for name in ("profile", "tables")}
         for name, read in content.items():
@@ -122,7 +133,7 @@ def _read(ctx: Context, folder: Path, state: RunState, version: str) -> Earlier 
         tables = _TABLES.validate_json(content["tables"])
     except (OSError, ValueError, KeyError) as error:
         ctx.log(f"{folder.name} deployed {version}, but cannot be compared with: {error}", "warning")
-        return None
+        return NoBaseline(f"what {folder.name} recorded of {version} cannot be read")
     return Earlier(Baseline(folder.name, version, profile.as_of, profile.source), folder, profile, tables)
 
 

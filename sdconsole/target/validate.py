@@ -95,12 +95,14 @@ def _contents(
     counts = {table.name: count_rows(clean, table.name) for table in tables}
     total = sum(counts.values())
     links = list(references_between(tables))
-    done = 0
+    done = reached = 0
 
     def rows_done(rows: int, _total: int | None) -> None:
-        progress(done + rows, total)
+        nonlocal reached
+        reached = max(reached, done + rows)
+        progress(reached, total)
 
-    pulse = _Pulse(lambda: progress(done, total))
+    pulse = _Pulse(lambda: progress(reached, total))
     expected: dict[str, TableFingerprint] = {}
     with _Server(connection) as server, _CleanFile(clean_path, tables) as file:
         stored = {table.name: server.submit(target_fingerprint, connection, schema, table) for table in tables}

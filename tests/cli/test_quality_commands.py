@@ -6,6 +6,7 @@ import csv
 import getpass
 import json
 import os
+import shutil
 import sqlite3
 import tomllib
 from collections.abc import Iterator
@@ -361,3 +362,30 @@ def test_drift_compares_with_what_readers_see_and_follows_a_rollback(
     assert document["baseline"]["run"] == first.json["run"]
     other = cli("profile", str(source), "--dsn", pg.dsn, "--schema", "elsewhere", "--json")
     assert json.loads((run_folder(cli, other) / "drift.json").read_text())["baseline"] is None
+
+
+def test_drift_after_a_restore_compares_with_the_run_that_first_deployed_what_was_restored(
+    cli: Here, make_export: MakeExport, pg: Database
+) -> None:
+    source = make_export(rows=900, dirt="clean")
+    first = cli("deploy", str(source), "--dsn", pg.dsn, *CONFIRMED)
+    assert first.code == 0, first.err
+    with closing(sqlite3.connect(source)) as db:
+        db.execute("UPDATE tickets SET \"TKT-Severity\" = 'Priority 4'")
+        db.commit()
+    second = cli("deploy", str(source), "--dsn", pg.dsn, *CONFIRMED)
+    assert second.code == 0, second.err
+    moved = [check.check for check in checks(run_folder(cli, second), "drift ")]
+    assert "drift category tickets.TKT-Severity" in moved
+
+    [dump] = (cli.folder / ".sdconsole" / "backups").glob("*.dump")
+    restored = cli("restore", str(dump), "--dsn", pg.dsn, *CONFIRMED)
+    assert restored.code == 0, restored.err
+    again = run_folder(cli, cli("profile", str(source), "--dsn", pg.dsn, "--json"))
+    assert json.loads((again / "drift.json").read_text())["baseline"]["run"] == first.json["run"]
+    assert "drift category tickets.TKT-Severity" in [check.check for check in checks(again, "drift ")]
+
+    shutil.rmtree(run_folder(cli, first))
+    [drift] = checks(run_folder(cli, cli("profile", str(source), "--dsn", pg.dsn, "--json")), "drift")
+    assert drift.detail.startswith("no baseline: restored: ")
+    assert drift.detail.endswith("no run on record deployed that")

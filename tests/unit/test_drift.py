@@ -167,6 +167,47 @@ def test_few_cells_say_nothing_about_shares(drift_of: Callable[..., dict[tuple[M
     assert drift_of(with_column(2, lambda n, v: None if n % 2 else v), before=19, rows=19) == {}
 
 
+def statuses(*cells: tuple[str, int]) -> Change:
+    """The status column filled with so many cells in 1,000 of each value."""
+    values = [status for status, count in cells for _ in range(count)]
+    return with_column(2, lambda n, _v: values[n])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [
+        ((("open", 40), ("closed", 960)), (("open", 100), ("closed", 900)), {"open"}),
+        ((("open", 40), ("closed", 960)), (("open", 90), ("closed", 910)), set()),
+        ((("open", 600), ("closed", 400)), (("open", 660), ("closed", 340)), set()),
+        ((("open", 600), ("closed", 400)), (("open", 760), ("closed", 240)), {"open", "closed"}),
+        ((("open", 1_000),), (("open", 940), ("new", 60)), {"new"}),
+    ],
+    ids=["6 points of 4", "5 points", "a tenth of 60", "a quarter of 60 and more", "one that was not there"],
+)
+def test_a_share_of_a_value_moves_by_points_and_by_its_own_size(
+    tmp_path: Path, before: tuple[tuple[str, int], ...], after: tuple[tuple[str, int], ...], moved: set[str]
+) -> None:
+    profiles = []
+    for name, cells in (("old", before), ("new", after)):
+        rows = [statuses(*cells)(number, row(number)) for number in range(1_000)]
+        path = write(tmp_path / f"{name}.db", [one for one in rows if one is not None])
+        profiles.append(seen(profile_of(path, contract=CONTRACT).to_dict()))
+    found = [one for one in movements(profiles[0], profiles[1], Thresholds()) if one.kind is Moved.CATEGORY]
+    assert {one.change.split("'")[1] for one in found} == moved
+    assert all(one.place == "notes.status" for one in found)
+
+
+def test_the_profile_counts_each_value_of_a_column_with_few_of_them(tmp_path: Path) -> None:
+    values = ["b", "b", " b", "a\x1b[31m", None, "", "nan", 7, 7.0, *("b" for _ in range(3))]
+    path = write_table(tmp_path / "t.db", "t", ["c", "many", "made TIMESTAMP"], [
+        (value, str(number), "2025-07-15 08:42:00") for number, value in enumerate(values * 10)
+    ])  # fmt: skip
+    profile = profile_of(path)
+    assert profile.column("t", "c").top == {"b": 50, " b": 10, "7": 10, "7.0": 10, "a\\x1b[31m": 10}
+    assert profile.column("t", "many").top == {}
+    assert profile.column("t", "made").top == {}
+
+
 def test_shares_of_single_values_are_compared_where_a_profile_has_them() -> None:
     def profile(top: dict[str, int]) -> dict[str, object]:
         cells = sum(top.values())

@@ -183,6 +183,7 @@ def test_samples_can_be_left_out(tmp_path: Path) -> None:
     path = write_export(tmp_path / "export.db", cells={("comments", "created_time"): ["hidden value"]})
     silent = profile_database(path, CONTRACT, progress=lambda _done, _total: None, sample_count=0)
     assert silent.column("comments", "created_time").samples == ()
+    assert not any(column.top for column in silent.columns())
     assert "hidden value" not in json.dumps(silent.to_dict())
 
 
