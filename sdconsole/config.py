@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=3, ge=2)
     auto_rollback: bool = False
     """Switch back by itself when the verification after a cutover fails."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_keep_days: int = Field(default=30, ge=1)
+    log_max_bytes: int = Field(default=10_000_000, ge=10_000)
+    no_samples: bool = False
+    """Keep single values of the data out of reports and logs."""
     min_free_bytes: int = Field(default=1_000_000_000, ge=0)
     space_local_bytes: int = Field(default=2_000_000_000, ge=0)
     space_database_bytes: int = Field(default=5_000_000_000, ge=0)

@@ -80,7 +80,7 @@ class Bus:
         record = Record(
             seq=self._seq + 1,
             run=self._run_id,
-            at=self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            at=self._clock().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             elapsed_seconds=round(self.elapsed_seconds, 3),
             event=event,
         )

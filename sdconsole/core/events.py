@@ -36,6 +36,8 @@ class RunStarted:
     version: str
     production: bool = False
     min_quality: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions of what the run stands on, by name."""
     type: Literal["run_started"] = "run_started"
 
 

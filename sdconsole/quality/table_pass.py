@@ -110,7 +110,7 @@ class TablePass:
             key_is_unique=self._keys is not None and not repeated and not key_missing,
             duplicate_rows=repeated,
             key_missing=key_missing,
-            key_samples=self._key_samples(connection, positions) if positions else (),
+            key_samples=self._key_samples(connection, positions) if positions and self._setting.sample_count else (),
             children={name: codes.codes for name, codes in self._children.items()},
             parents={name: codes.codes for name, codes in self._parents.items()},
         )

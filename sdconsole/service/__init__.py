@@ -23,7 +23,7 @@ from sdconsole.service.preparing import (
     prepare_resume,
     prepare_rollback,
 )
-from sdconsole.service.running import PreparedRun, write_summary
+from sdconsole.service.running import PreparedRun
 from sdconsole.service.targets import (
     current_operator,
     embedded_server,
@@ -66,5 +66,4 @@ __all__ = [
     "resolve_target",
     "run_to_watch",
     "running_run",
-    "write_summary",
 ]

@@ -16,12 +16,13 @@ import psycopg
 from sdconsole.config import Settings, load_settings
 from sdconsole.core import runs
 from sdconsole.core.bus import Bus
-from sdconsole.core.events import Answered, LogLine, Record, RunFinished, StageStarted
+from sdconsole.core.events import Answered, LogLine, RunFinished, StageStarted
 from sdconsole.core.journal import Journal
 from sdconsole.core.model import StageName
 from sdconsole.core.projection import RunState, step
 from sdconsole.errors import TargetLocked, UsageError, Verdict, from_os_error
-from sdconsole.service import current_operator, resolve_target, write_summary
+from sdconsole.report.evidence import write_evidence
+from sdconsole.service import current_operator, resolve_target
 from sdconsole.target.connect import Connection, connect
 from sdconsole.target.failures import classify
 from sdconsole.target.ledger import Actor, record_event
@@ -99,6 +100,7 @@ def abort_run(settings: Settings, run_id: str | None = None) -> Aborted:
             raise _finished(folder)
         try:
             _write_down(folder, state, actor, left)
+            write_evidence(settings.state_dir, folder.name)
         except OSError as error:
             raise from_os_error(error, f"the journal of {folder.name} cannot be written") from error
     return Aborted(folder.name, folder, left.dropped, left.kept)
@@ -185,16 +187,9 @@ def _dropped(connection: Connection, live_schema: str, actor: Actor, said: tuple
 
 
 def _write_down(folder: Path, state: RunState, actor: Actor, left: Left) -> None:
-    """The last words of the run's journal, and its summary."""
-    after = [state]
-
-    def project(record: Record) -> None:
-        after[0] = step(after[0], record)
-
+    """The last words of the run's journal."""
     with Journal(folder / runs.JOURNAL) as journal:
-        bus = Bus(
-            folder.name, journal=journal, views=(project,), after_seq=state.seq, after_seconds=state.elapsed_seconds
-        )
+        bus = Bus(folder.name, journal=journal, after_seq=state.seq, after_seconds=state.elapsed_seconds)
         if state.waiting is not None:
             bus.publish(Answered(state.waiting.question, state.waiting.stage, False, actor.operator, "sdconsole abort"))
         for line in left.said:
@@ -205,4 +200,3 @@ def _write_down(folder: Path, state: RunState, actor: Actor, left: Left) -> None
             bus.publish(LogLine("info", f"{version} stays: readers have seen it"))
         note = f"aborted by {actor.operator} on {actor.host}"
         bus.publish(RunFinished(Verdict.ABORTED, round(bus.elapsed_seconds, 3), note))
-    write_summary(folder, after[0])

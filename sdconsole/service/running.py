@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
+import platform
+import sqlite3
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg
+
 import sdconsole
 from sdconsole.config import EMBEDDED
 from sdconsole.core import runs
 from sdconsole.core.bus import Bus, View
 from sdconsole.core.engine import Before, Engine
-from sdconsole.core.events import LogLine, Record, RunResumed, RunStarted, StageStarted
+from sdconsole.core.events import LogLine, Record, RunFinished, RunResumed, RunStarted, StageStarted
 from sdconsole.core.gates import Gate
 from sdconsole.core.journal import Journal
 from sdconsole.core.model import StageName
 from sdconsole.core.plan import Plan
 from sdconsole.core.projection import RunState, step
 from sdconsole.core.stage import Cancellation
-from sdconsole.core.summary import summary_document
 from sdconsole.errors import from_os_error
 from sdconsole.observe.health import HealthWatch
 from sdconsole.observe.link import watched_link
+from sdconsole.observe.logs import LogView
 from sdconsole.quality.scratch import temporary_folder
+from sdconsole.report.evidence import write_evidence
 from sdconsole.service.looking import last_durations
 from sdconsole.stages.deployment import Deployment
 from sdconsole.stages.registry import REGISTRY
@@ -71,8 +75,8 @@ class PreparedRun:
 
             try:
                 with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal:
-                    self._run(gate, journal, (project, _stage_keeper(self.deployment), *views), before)
-                write_summary(self.folder, state[0])
+                    first = (project, _stage_keeper(self.deployment), _log(self.deployment))
+                    self._run(gate, journal, (*first, *views, _evidence_keeper(self.deployment)), before)
             except OSError as error:
                 raise from_os_error(error, "the run's journal cannot be written") from error
             return state[0]
@@ -102,6 +106,7 @@ class PreparedRun:
                     version=sdconsole.__version__,
                     production=self.production,
                     min_quality=deployment.settings.min_quality,
+                    environment=_environment(),
                 )
             )
         else:
@@ -137,10 +142,24 @@ class PreparedRun:
         self.close()
 
 
-def write_summary(folder: Path, state: RunState) -> None:
-    """`run.json` in the run's folder. Raises OSError."""
-    content = json.dumps(summary_document(state), indent=2, ensure_ascii=False).encode() + b"\n"
-    runs.write_private(folder / "run.json", content)
+def _evidence_keeper(deployment: Deployment) -> View:
+    """Writes summary, reports and sums when the run ends; the last view, so that the journal is whole by then."""
+
+    def keep(record: Record) -> None:
+        if isinstance(record.event, RunFinished):
+            write_evidence(deployment.settings.state_dir, record.run)
+
+    return keep
+
+
+def _log(deployment: Deployment) -> View:
+    settings = deployment.settings
+    return LogView(
+        settings.state_dir,
+        level=settings.log_level,
+        max_bytes=settings.log_max_bytes,
+        keep_days=settings.log_keep_days,
+    )
 
 
 def _stage_keeper(deployment: Deployment) -> View:
@@ -166,3 +185,13 @@ def _watch(deployment: Deployment) -> HealthWatch:
 
 def _watched(lock: RunLock | None) -> AbstractContextManager[None]:
     return nullcontext() if lock is None else watched_link(lock.fileno(), lock.check)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "sqlite": sqlite3.sqlite_version,
+        "psycopg": psycopg.__version__,
+        "libpq": str(psycopg.pq.version()),
+    }

@@ -22,7 +22,7 @@ from sdconsole.core.model import Artifact, CheckStatus, StageName
 from sdconsole.core.projection import RunState, fold
 from sdconsole.errors import OperationFailed, UsageError, Verdict
 from sdconsole.quality.drift import movements
-from sdconsole.quality.drift_model import Baseline, DriftReport, Moved, Shape, Thresholds
+from sdconsole.quality.drift_model import Baseline, DriftReport, Moved, Movement, Shape, Thresholds
 from sdconsole.quality.drift_seen import Seen, column_pairs, pairs, seen
 from sdconsole.quality.profile_model import Profile
 from sdconsole.quality.schema_drift import against_contract, against_previous
@@ -151,6 +151,13 @@ def _compared(earlier: Earlier, profile: Profile, tables: tuple[Table, ...], lim
     )
 
 
+def _told(ctx: Context, movement: Movement) -> str:
+    """What moved, in words; a run without samples names no value."""
+    if ctx.deployment.settings.no_samples and movement.kind in (Moved.CATEGORY, Moved.WENT_TO_ZERO):
+        return "one value's share of the column moved"
+    return movement.change
+
+
 def _emit(ctx: Context, report: DriftReport, baseline: Baseline) -> None:
     changes = [change for change in report.shape if change.against == "previous"]
     ctx.check_result(
@@ -169,7 +176,7 @@ def _emit(ctx: Context, report: DriftReport, baseline: Baseline) -> None:
         ctx.check_result(
             f"drift {movement.kind} {movement.place}",
             CheckStatus.WARN,
-            movement.change,
+            _told(ctx, movement),
             measured=f"{movement.before} -> {movement.after}",
             threshold=movement.limit,
             remedy="news or a defect: look before you confirm the switch"

@@ -17,6 +17,8 @@ from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.drift import report_drift
 from sdconsole.stages.files import artifact, snapshot_path, write_json, write_tables
 
+SAMPLES = 3
+"""Values of a column that show what is meant."""
 _STATUS = {
     IssueSeverity.BLOCKER: CheckStatus.FAIL,
     IssueSeverity.ERROR: CheckStatus.WARN,
@@ -43,7 +45,11 @@ class ProfileStage(Stage[Deployment]):
         path = Path(made.path) if made else snapshot_path(ctx)
         answers = deployment.date_answers
         profile = profile_database(
-            path, deployment.contract, answers=orders_by_column(answers), progress=reporter(ctx, "profile")
+            path,
+            deployment.contract,
+            answers=orders_by_column(answers),
+            progress=reporter(ctx, "profile"),
+            sample_count=0 if deployment.settings.no_samples else SAMPLES,
         )
         document = write_json(ctx, "profile", profile.to_dict())
         shape = deployed_tables(deployment.contract, profile)

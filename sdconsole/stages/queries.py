@@ -42,6 +42,8 @@ def run_queries(
     for result in results:
         status, detail = _judged(result, catalog.budget_seconds)
         ctx.check_result(f"query {result.metric.id} {result.metric.title}", status, detail)
+        if result.value is not None:
+            ctx.measured("metric_value", result.value, result.metric.unit, metric=result.metric.id)
         ctx.measured("dashboard_query", result.duration_seconds, "seconds", metric=result.metric.id)
     return results
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from sdconsole.core.events import ScoreReported
 from sdconsole.core.model import StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import GateFailed
@@ -41,7 +43,7 @@ class ScoreStage(Stage[Deployment]):
             progress=reporter(ctx, "score before", "checks"),
             previous=previous["before"] if previous else None,
         )
-        ctx.emit(before.to_event(self.name))
+        ctx.emit(_told(ctx, before))
         after = score_file(
             clean_path(ctx),
             contract,
@@ -53,7 +55,7 @@ class ScoreStage(Stage[Deployment]):
             progress=reporter(ctx, "score after", "checks"),
             previous=previous["after"] if previous else None,
         )
-        ctx.emit(after.to_event(self.name))
+        ctx.emit(_told(ctx, after))
         document = write_json(ctx, "score", {"schema": 1, "before": before.to_dict(), "after": after.to_dict()})
         _gate(ctx, after, way_out(profile))
         return StageResult(
@@ -62,6 +64,14 @@ class ScoreStage(Stage[Deployment]):
             (document,),
             {"before": before.total, "after": after.total, "grade": after.grade, "minimum": settings.min_quality},
         )
+
+
+def _told(ctx: Context, score: Score) -> ScoreReported:
+    """The score as readers of the run see it; a run without samples names no row."""
+    event = score.to_event(StageName.SCORE)
+    if not ctx.deployment.settings.no_samples:
+        return event
+    return replace(event, losses=tuple(replace(loss, samples=()) for loss in event.losses))
 
 
 def _gate(ctx: Context, score: Score, answer: str) -> None:

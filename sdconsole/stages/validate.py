@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sdconsole.core.model import CheckStatus, StageName, StageResult
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed
@@ -9,6 +11,7 @@ from sdconsole.stages.deployment import Context, Deployment, reporter, session
 from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
 from sdconsole.stages.queries import run_queries
+from sdconsole.target.finding import Finding
 from sdconsole.target.ledger import mark_ready
 from sdconsole.target.ledger_rows import VersionState, deployment_of
 from sdconsole.target.validate import validate_version
@@ -44,5 +47,14 @@ class ValidateStage(Stage[Deployment]):
         rows = sum(ctx.result(StageName.LOAD).facts["rows"].values())
         return StageResult(
             f"{len(findings)} checks, {len(results)} queries, {rows:,} rows proved equal",
-            facts={"checks": len(findings)},
+            facts={"checks": len(findings), "digests": _digests(findings)},
         )
+
+
+def _digests(findings: Sequence[Finding]) -> dict[str, str]:
+    """By table, the fingerprint that the clean file and the version share."""
+    return {
+        finding.table: finding.measured.removeprefix("digest ")
+        for finding in findings
+        if finding.check == "content" and finding.status is CheckStatus.PASS
+    }
