@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from operator import mul
 
-from sdconsole.quality.texts import BLANKS
+from sdconsole.quality.texts import BLANKS, untidy_texts
 from sdconsole.quality.values import CONTROL, SURROGATE, may_hold_control
 
 _LOOKED_AT_TOGETHER = 256
@@ -53,9 +53,10 @@ class TextAccount:
     control: int = 0
     nul: int = 0
     bad_utf8: int = 0
+    untidy: int = 0
 
     def measure(self, texts: Mapping[str, int]) -> None:
-        """Counts lengths, control characters and bytes that are no UTF-8."""
+        """Counts lengths, control characters, bytes that are no UTF-8 and what cleaning would tidy."""
         lengths = list(map(len, texts))
         self.cells += sum(texts.values())
         self.characters += sum(map(mul, lengths, texts.values()))
@@ -65,6 +66,7 @@ class TextAccount:
             together = values[start : start + _LOOKED_AT_TOGETHER]
             if may_hold_control("".join(together)):
                 self._count_damage({text: texts[text] for text in together})
+        self.untidy += sum(map(texts.__getitem__, untidy_texts(values)))
 
     def _count_damage(self, texts: Mapping[str, int]) -> None:
         for text, cells in texts.items():

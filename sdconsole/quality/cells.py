@@ -28,6 +28,8 @@ from sdconsole.quality.outcome import (
 from sdconsole.quality.texts import BLANKS, Words, has_surrogate, missing, text_reader, words_of
 from sdconsole.quality.values import read_flag
 
+FLAG_WORDS = ("yes", "no")
+"""How a flag is spelt whose contract does not say."""
 _MOST_DIGITS = 1000
 """PostgreSQL keeps the numbers of jsonb as numeric, which ends at 131,072 digits."""
 
@@ -120,7 +122,7 @@ def _date_reader(dates: DateReader, order: DateOrder) -> Reader:
 
 
 def _flag_reader(column: Column) -> Reader:
-    yes, no = column.flag or ("yes", "no")
+    yes, no = column.flag or FLAG_WORDS
 
     def read(value: object) -> Outcome:
         word = value.strip(BLANKS).lower() if isinstance(value, str) else value

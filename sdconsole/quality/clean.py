@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sdconsole.contract.model import Contract, Table
 from sdconsole.errors import OperationFailed
 from sdconsole.quality.clean_report import CleanReport, TableReport
 from sdconsole.quality.dates import DATE_FORMAT, date_reader
+from sdconsole.quality.lane import Lane
 from sdconsole.quality.profile_model import Profile
 from sdconsole.quality.quarantine import (
     QUARANTINE,
@@ -27,12 +29,16 @@ from sdconsole.quality.quarantine import (
     last_id,
     quarantined_rows,
 )
+from sdconsole.quality.same_bytes import same_bytes
 from sdconsole.quality.scratch import hurry, scratch_database
 from sdconsole.quality.shape import deployed_tables
 from sdconsole.quality.table_cleaner import Run, TableCleaner, create_table
+from sdconsole.quality.table_writer import attach_snapshot
 from sdconsole.source.catalog import Catalog, count_rows, read_catalog
 from sdconsole.source.open import open_source
 from sdconsole.source.output import new_file, refuse_same_file
+
+Inspect = Callable[[sqlite3.Connection], None]
 
 
 def clean_database(
@@ -43,7 +49,7 @@ def clean_database(
     *,
     run_id: str,
     progress: Callable[[int, int | None], None],
-    inspect: Callable[[sqlite3.Connection], None] | None = None,
+    inspect: Inspect | None = None,
     dry_run: bool = False,
     quarantined_at: datetime | None = None,
 ) -> CleanReport:
@@ -52,97 +58,105 @@ def clean_database(
     `progress(rows done, rows in all)` is called at least every 5,000 rows; `inspect` gets the connection that holds the
     finished tables before they are committed and renamed. Both may raise, which leaves nothing behind. `dry_run` does
     the same work in a private temporary database, so that `output` is neither looked at nor written.
-    `quarantined_at` (UTC, default now) stamps the entries of the quarantine.
+    `quarantined_at` (UTC, default now) stamps the entries of the quarantine. Where `profile` knows the digest of the
+    snapshot, the columns in which it found nothing to change are copied without being looked at again.
     Raises UsageError for an output that is the snapshot or no plain file, SourceRefused for a snapshot that cannot be
-    read, CheckFailed "reserved-table" or "row-number-hidden", and OperationFailed "disk-full", "output-unwritable" or
-    "clean-accounting".
+    read, CheckFailed "reserved-table" or "row-number-hidden", and OperationFailed "disk-full", "output-unwritable",
+    "snapshot-changed" or "clean-accounting".
     """
     started = time.monotonic()
     stamp = (quarantined_at or datetime.now(UTC)).astimezone(UTC).strftime(DATE_FORMAT)
-    run = Run(contract, profile.orders, date_reader(contract, datetime.fromisoformat(profile.as_of)), run_id, stamp)
-    tables = tuple(table for table in deployed_tables(contract, profile) if table.name != QUARANTINE)
+    dates = date_reader(contract, datetime.fromisoformat(profile.as_of))
     with closing(open_source(snapshot)) as source:
+
+        def fill(connection: sqlite3.Connection) -> tuple[tuple[TableReport, ...], int]:
+            attached = attach_snapshot(connection, snapshot, source)
+            run = Run(contract, profile.orders, dates, run_id, stamp, snapshot if attached else None)
+            filling = _Filling(source, connection, run, profile, snapshot, progress)
+            filled = filling.fill()
+            if inspect is not None:
+                inspect(connection)
+            return filled
+
         if dry_run:
             with scratch_database() as connection:
-                reports, carried = _fill(connection, source, tables, run, progress, inspect)
+                reports, carried = fill(connection)
         else:
             refuse_same_file(snapshot, output)
-            with new_file(output) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            with new_file(output) as temporary, closing(_writer(temporary)) as connection:
                 hurry(connection)
-                reports, carried = _fill(connection, source, tables, run, progress, inspect)
+                reports, carried = fill(connection)
                 connection.execute("COMMIT")
     return CleanReport(run_id, str(output), dry_run, reports, carried, time.monotonic() - started)
 
 
-def _fill(
-    connection: sqlite3.Connection,
-    source: sqlite3.Connection,
-    tables: tuple[Table, ...],
-    run: Run,
-    progress: Callable[[int, int | None], None],
-    inspect: Callable[[sqlite3.Connection], None] | None,
-) -> tuple[tuple[TableReport, ...], int]:
-    """Writes all tables within the connection's transaction."""
-    catalog = read_catalog(source)
-    create_quarantine(connection)
-    carried = carry_over(source, connection) if is_quarantine(catalog) else 0
-    first_id = last_id(connection)
-    reports = _clean_tables(source, connection, catalog, tables, run, first_id, progress)
-    _check_accounts(source, connection, catalog, reports, first_id)
-    if inspect is not None:
-        inspect(connection)
-    return reports, carried
+def _writer(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path.absolute(), isolation_level=None, uri=True, check_same_thread=False)
 
 
-def _clean_tables(
-    source: sqlite3.Connection,
-    connection: sqlite3.Connection,
-    catalog: Catalog,
-    tables: tuple[Table, ...],
-    run: Run,
-    first_id: int,
-    progress: Callable[[int, int | None], None],
-) -> tuple[TableReport, ...]:
-    stored = {table.name: catalog.table(table.name) for table in tables}
-    total = sum(count_rows(source, found.name) for found in stored.values() if found is not None)
-    done = 0
-    reports: list[TableReport] = []
-    for table in tables:
-        found = stored[table.name]
-        if found is None:
-            create_table(connection, table)
-            absent = tuple(column.name for column in table.columns)
-            reports.append(TableReport(table.name, 0, 0, {}, (), absent))
-            continue
-        before = done
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """Fills a new file within the transaction of its connection."""
 
-        def report_rows(rows: int, before: int = before) -> None:
-            progress(before + rows, total)
+    source: sqlite3.Connection
+    connection: sqlite3.Connection
+    run: Run
+    profile: Profile
+    snapshot: Path
+    progress: Callable[[int, int | None], None]
 
-        report = TableCleaner(run, table, found, source, connection, first_id).clean(report_rows)
-        done += report.rows_in
-        progress(done, total)
-        reports.append(report)
-    return tuple(reports)
+    def fill(self) -> tuple[tuple[TableReport, ...], int]:
+        """The reports of all tables, and how many entries of an earlier quarantine were carried over."""
+        catalog = read_catalog(self.source)
+        deployed = deployed_tables(self.run.contract, self.profile)
+        tables = tuple(table for table in deployed if table.name != QUARANTINE)
+        create_quarantine(self.connection)
+        carried = carry_over(self.source, self.connection) if is_quarantine(catalog) else 0
+        first_id = last_id(self.connection)
+        digest = self.profile.digest if self.run.attached else ""
+        with same_bytes(self.snapshot, digest, self.source), Lane() as lane:
+            reports = self._clean(tables, catalog, lane, first_id, proven=bool(digest))
+        self._check_accounts(catalog, reports, first_id)
+        return reports, carried
 
+    def _clean(
+        self, tables: tuple[Table, ...], catalog: Catalog, lane: Lane, first_id: int, *, proven: bool
+    ) -> tuple[TableReport, ...]:
+        stored = {table.name: catalog.table(table.name) for table in tables}
+        counted = {table.name: table.rows for table in self.profile.tables}
+        total = sum(counted.get(found.name, 0) for found in stored.values() if found is not None)
+        done = 0
+        reports: list[TableReport] = []
+        for table in tables:
+            found = stored[table.name]
+            if found is None:
+                create_table(self.connection, table)
+                absent = tuple(column.name for column in table.columns)
+                reports.append(TableReport(table.name, 0, 0, {}, (), absent))
+                continue
+            before = done
 
-def _check_accounts(
-    source: sqlite3.Connection,
-    connection: sqlite3.Connection,
-    catalog: Catalog,
-    reports: tuple[TableReport, ...],
-    first_id: int,
-) -> None:
-    """Counts again, on both files: rows of the snapshot = rows of the clean file + rows in quarantine."""
-    for report in reports:
-        found = catalog.table(report.name)
-        stored = 0 if found is None else count_rows(source, found.name)
-        held = quarantined_rows(connection, report.name, after_id=first_id)
-        if stored != report.rows_out + held or held != report.rows_quarantined:
-            raise OperationFailed(
-                "clean-accounting",
-                f"{report.name}: {stored} rows of the snapshot are not accounted for",
-                cause=f"{report.rows_out} rows were written and {held} are in quarantine",
-                state="the unfinished clean file was removed",
-                next_step="this is a defect of sdconsole: please report it with the run's log",
-            )
+            def report_rows(rows: int, before: int = before) -> None:
+                self.progress(before + rows, total)
+
+            known = self.profile.table(found.name) if proven else None
+            cleaner = TableCleaner(self.run, table, found, self.source, self.connection, lane, first_id, known)
+            reports.append(cleaner.clean(report_rows))
+            done += reports[-1].rows_in
+            self.progress(done, total)
+        return tuple(reports)
+
+    def _check_accounts(self, catalog: Catalog, reports: tuple[TableReport, ...], first_id: int) -> None:
+        """Counts again, on both files: rows of the snapshot = rows of the clean file + rows in quarantine."""
+        for report in reports:
+            found = catalog.table(report.name)
+            stored = 0 if found is None else count_rows(self.source, found.name)
+            held = quarantined_rows(self.connection, report.name, after_id=first_id)
+            if stored != report.rows_out + held or held != report.rows_quarantined:
+                raise OperationFailed(
+                    "clean-accounting",
+                    f"{report.name}: {stored} rows of the snapshot are not accounted for",
+                    cause=f"{report.rows_out} rows were written and {held} are in quarantine",
+                    state="the unfinished clean file was removed",
+                    next_step="this is a defect of sdconsole: please report it with the run's log",
+                )

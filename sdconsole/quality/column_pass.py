@@ -311,6 +311,7 @@ class ColumnPass:
             control_characters=self._texts.control,
             nul_characters=self._texts.nul,
             bad_utf8=self._texts.bad_utf8,
+            untidy=self._texts.untidy,
             samples=tuple(self._samples),
             top=top,
             dates=dates,

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import compress, filterfalse
-from operator import is_, is_not
+from itertools import filterfalse
 from types import NoneType
 from typing import Any, cast
 
@@ -21,7 +20,7 @@ from sdconsole.quality.cells import compile_reader
 from sdconsole.quality.dates import DateReader
 from sdconsole.quality.numbers import INTEGER_BITS
 from sdconsole.quality.outcome import Outcome
-from sdconsole.quality.texts import BLANKS, words_of
+from sdconsole.quality.texts import untidy_texts, words_of
 from sdconsole.quality.values import shown
 
 SAMPLES = 5
@@ -29,9 +28,7 @@ _REMEMBERED_VALUES = 20_000
 _REMEMBERED_CHARACTERS = 64
 """Longer texts seldom repeat, and keeping them would cost memory."""
 _NO_FAULTS: Mapping[int, Outcome] = {}
-_ZERO_WIDTH = BLANKS[-3:]
 _FEW = 200
-_SHORT_TEXT = 40
 _CANONICAL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}").fullmatch
 _SMALLEST_STORED = -(1 << 63)
 """SQLite itself holds no smaller integer, and none greater than a bigint."""
@@ -83,6 +80,7 @@ class ColumnCleaner:
         self, column: Column, contract: Contract, *, dates: DateReader, order: DateOrder, is_key: bool = False
     ) -> None:
         self.column = column
+        self.is_key = is_key
         self.tally = Tally()
         self.read = compile_reader(column, contract, dates=dates, order=order, is_key=is_key)
         self._kind = column.kind
@@ -131,22 +129,13 @@ class ColumnCleaner:
 
     def _untidy(self, texts: Sequence[str]) -> Collection[str]:
         """The texts that may be missing, padded, hold what text does not keep, or are no text at all."""
-        stripped = list(map(str.strip, texts))
-        suspects: set[str] = set()
-        if not self.column.keep_padding and not all(map(is_, stripped, texts)):
-            suspects.update(compress(texts, map(is_not, stripped, texts)))
-        joined = "\0".join(texts)
-        # Where texts are short they repeat, and each is looked at once.
-        looked_at = set(texts) if len(joined) < _SHORT_TEXT * len(texts) else texts
+        # Where texts repeat, each is looked at once.
+        looked_at = list(set(texts))
+        suspects = untidy_texts(looked_at, keep_padding=self.column.keep_padding)
         longest = self._longest_word
-        short = {text for text in looked_at if len(text) <= longest}
         if self.column.keep_padding:
-            short.update(text for text, core in zip(texts, stripped, strict=True) if len(core) <= longest)
-        suspects.update(text for text in short if text.strip().lower() in self._words)
-        if "\r" in joined or "\n\n\n\n" in joined or joined.count("\0") != len(texts) - 1:
-            suspects.update(text for text in texts if "\r" in text or "\0" in text or "\n\n\n\n" in text)
-        if not joined.isascii():
-            suspects.update(_odd_texts(texts, joined))
+            suspects.update(text for text in looked_at if len(text.strip()) <= longest)
+        suspects.update(text for text in looked_at if len(text) <= longest and text.strip().lower() in self._words)
         return suspects
 
     def _replace(
@@ -233,16 +222,6 @@ def _not_iso(texts: Sequence[str]) -> Collection[str]:
     except ValueError:
         return set(texts)
     return odd
-
-
-def _odd_texts(texts: Sequence[str], joined: str) -> list[str]:
-    """The texts with blanks of no width, or with bytes that are not UTF-8."""
-    try:
-        joined.encode()
-    except UnicodeEncodeError:
-        return [text for text in texts if not text.isascii()]
-    found = [blank for blank in _ZERO_WIDTH if blank in joined]
-    return [text for text in texts if any(blank in text for blank in found)] if found else []
 
 
 def column_cleaners(

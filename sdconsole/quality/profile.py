@@ -39,13 +39,15 @@ def profile_database(
     now: datetime | None = None,
     sample_count: int = 3,
     processes: int | None = None,
+    digest: str = "",
 ) -> Profile:
     """Profiles every table of the file.
 
     `answers` name the order of date columns, by (table, column), and win over the contract. `now` (UTC) bounds the
     plausible dates. `sample_count` 0 keeps sample values out of the result. `progress` is called with rows done and
     rows in all at least every 10,000 rows, and may raise. `processes` (1 or 2; None = as many as pay) changes the time
-    it takes and nothing else. Raises what `open_source` raises, SourceRefused for a file
+    it takes and nothing else. `digest` is the SHA-256 of the file, by which cleaning knows that these findings are
+    about the same bytes. Raises what `open_source` raises, SourceRefused for a file
     that turns out to be damaged, and UsageError "date-answer" for an answer about a column that is not there.
     """
     started = time.monotonic()
@@ -81,6 +83,7 @@ def profile_database(
             *(f"{QUARANTINE_TABLE}: what an earlier cleaning put aside" for _ in _quarantines(catalog)),
         ),
         duration_seconds=round(time.monotonic() - started, 3),
+        digest=digest,
     )
 
 

@@ -184,6 +184,8 @@ class ColumnProfile:
     nul_characters: int
     bad_utf8: int
     """Cells whose bytes are not valid UTF-8."""
+    untidy: int
+    """Cells whose text has blanks around it, line ends that are not LF, four line feeds in a row, or a NUL."""
     samples: tuple[str, ...] = ()
     top: Mapping[str, int] = field(default_factory=dict)
     """Cells by value (shortened), the most frequent first, where there are few different ones; {} elsewhere."""
@@ -276,6 +278,8 @@ class Profile:
     skipped: tuple[str, ...] = ()
     """Views, virtual tables and internal tables: listed, not read."""
     duration_seconds: float = 0.0
+    digest: str = ""
+    """SHA-256 of the file, where the caller knew it."""
     schema: int = field(default=SCHEMA)
 
     @property

@@ -7,8 +7,8 @@ lone surrogates, which no later step can mistake for text. Knows SQLite and neit
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sdconsole.source.catalog import SourceTable, quote
@@ -18,14 +18,21 @@ CHUNK_ROWS = 5_000
 _CHUNK_CHARACTERS = 4_000_000
 _SMALLEST_CHUNK = 50
 _MEASURED_ROWS = 25
+_GREATEST_ROW_ID = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows, column by column. `row_ids` are SQLite's row numbers, or count from 1 where a table has none."""
+    """Some rows, column by column. `row_ids` are SQLite's row numbers, or count from 1 where a table has none.
+
+    A chunk stands for all `rows_passed` rows numbered `first` to `last`; a condition may have left out some or all.
+    """
 
     row_ids: Sequence[int]
     columns: tuple[Sequence[object], ...]
+    first: int
+    last: int
+    rows_passed: int
 
     @property
     def rows(self) -> int:
@@ -67,7 +74,11 @@ def _keep_bytes(raw: bytes) -> str:
 
 
 def _fetch(connection: sqlite3.Connection, query: str, skip: int) -> Iterator[list[tuple[Any, ...]]]:
-    cursor = connection.execute(query, (skip,))
+    return _batches(connection.execute(query, (skip,)))
+
+
+def _batches(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows, as many at once as keeps their text within bounds."""
     size = _SMALLEST_CHUNK
     while rows := cursor.fetchmany(size):
         yield rows
@@ -79,7 +90,45 @@ def _fetch(connection: sqlite3.Connection, query: str, skip: int) -> Iterator[li
 
 def _chunk(rows: list[tuple[Any, ...]], done: int, *, numbered: bool) -> Chunk:
     row_ids, *columns = zip(*rows, strict=True)
-    return Chunk(row_ids if numbered else range(done + 1, done + len(rows) + 1), tuple(columns))
+    ids = row_ids if numbered else range(done + 1, done + len(rows) + 1)
+    return Chunk(ids, tuple(columns), ids[0], ids[-1], len(ids))
+
+
+def read_sieved(
+    connection: sqlite3.Connection,
+    table: SourceTable,
+    names: Sequence[str | None],
+    condition: Callable[[], tuple[str, Sequence[object]]],
+) -> Iterator[Chunk]:
+    """The named columns of the rows that fulfil a condition, of a table with row numbers, in their order.
+
+    Together the chunks stand for every row; none for more than 5,000. `condition` is asked every so many rows for SQL
+    and the values of its parameters. Raises SourceRefused when the table cannot be read, or holds bytes that are not
+    UTF-8 where a value is asked for.
+    """
+    rowid = table.rowid_name
+    place = f"FROM {quote(table.name)} NOT INDEXED WHERE {rowid}"
+    numbers = f"SELECT {rowid} AS number {place} >= ? ORDER BY {rowid} LIMIT {CHUNK_ROWS}"
+    wanted = ", ".join([str(rowid), *(quote(name) if name is not None else "NULL" for name in names)])
+    first: int | None = -(1 << 63)
+    with reading(connection):
+        while first is not None:
+            ends = f"SELECT min(number), max(number), count(*) FROM ({numbers})"  # noqa: S608
+            first, last, rows = connection.execute(ends, (first,)).fetchone()
+            if first is None:
+                return
+            where, values = condition()
+            query = f"SELECT {wanted} {place} BETWEEN ? AND ? AND ({where}) ORDER BY {rowid}"
+            waiting: Chunk | None = None
+            for found in _batches(connection.execute(query, (first, last, *values))):
+                if waiting is not None:
+                    yield waiting
+                row_ids, *columns = zip(*found, strict=True)
+                waiting = Chunk(row_ids, tuple(columns), first, row_ids[-1], 0)
+                first = row_ids[-1] + 1
+            waiting = waiting or Chunk((), ((),) * len(names), first, last, 0)
+            yield replace(waiting, last=last, rows_passed=rows)
+            first = last + 1 if last < _GREATEST_ROW_ID else None
 
 
 def read_row(

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import is_, is_not
 
 from sdconsole.contract.model import Column, Contract, Kind
 from sdconsole.quality.outcome import (
@@ -26,6 +29,7 @@ BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\u200b\u2
 """Every blank that Unicode knows, and three that have no width."""
 _NEWLINES = re.compile(r"\n{4,}")
 _SHORTEST_WORD = 3
+_ZERO_WIDTH = BLANKS[-3:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,31 @@ def normalise(text: str, *, keep_padding: bool = False) -> tuple[str, tuple[str,
             text = trimmed
             operations.append(TRIMMED)
     return text, tuple(operations)
+
+
+def untidy_texts(texts: Sequence[str], *, keep_padding: bool = False) -> set[str]:
+    """Those of the texts that `normalise` may change, or that are no text at all; the others it surely does not."""
+    untidy: set[str] = set()
+    if not keep_padding:
+        stripped = list(map(str.strip, texts))
+        if not all(map(is_, stripped, texts)):
+            untidy.update(compress(texts, map(is_not, stripped, texts)))
+    joined = "\0".join(texts)
+    if "\r" in joined or "\n\n\n\n" in joined or joined.count("\0") != len(texts) - 1:
+        untidy.update(text for text in texts if "\r" in text or "\0" in text or "\n\n\n\n" in text)
+    if not joined.isascii():
+        untidy.update(_odd_texts(texts, joined))
+    return untidy
+
+
+def _odd_texts(texts: Sequence[str], joined: str) -> list[str]:
+    """The texts with blanks of no width, or with bytes that are not UTF-8."""
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return [text for text in texts if not text.isascii()]
+    found = [blank for blank in _ZERO_WIDTH if blank in joined]
+    return [text for text in texts if any(blank in text for blank in found)] if found else []
 
 
 def text_reader(column: Column, words: Words) -> Reader:

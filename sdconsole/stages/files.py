@@ -55,12 +55,16 @@ def read_profile(ctx: Context) -> Profile:
     return profile_from_dict(json.loads(Path(recorded.path).read_bytes()))
 
 
-def snapshot_path(ctx: Context) -> Path:
+def snapshot_artifact(ctx: Context) -> Artifact:
     """The consistent copy of the source that every later stage reads: the backup, or the profile's own copy."""
     for stage in (StageName.BACKUP, StageName.PROFILE):
         if stage in ctx.results:
-            return Path(ctx.result(stage).artifact("snapshot").path)
+            return ctx.result(stage).artifact("snapshot")
     raise KeyError("snapshot")
+
+
+def snapshot_path(ctx: Context) -> Path:
+    return Path(snapshot_artifact(ctx).path)
 
 
 def clean_path(ctx: Context) -> Path:

@@ -15,7 +15,7 @@ from sdconsole.source.open import changed_since, snapshot
 from sdconsole.stages.date_orders import COVERED, answer_facts, changed_answer, orders_by_column, report_orders
 from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.drift import report_drift
-from sdconsole.stages.files import artifact, snapshot_path, write_json, write_tables
+from sdconsole.stages.files import artifact, snapshot_artifact, write_json, write_tables
 
 SAMPLES = 3
 """Values of a column that show what is meant."""
@@ -42,14 +42,15 @@ class ProfileStage(Stage[Deployment]):
     def run(self, ctx: Context) -> StageResult:
         deployment = ctx.deployment
         made = _own_snapshot(ctx)
-        path = Path(made.path) if made else snapshot_path(ctx)
+        copy = made or snapshot_artifact(ctx)
         answers = deployment.date_answers
         profile = profile_database(
-            path,
+            Path(copy.path),
             deployment.contract,
             answers=orders_by_column(answers),
             progress=reporter(ctx, "profile"),
             sample_count=0 if deployment.settings.no_samples else SAMPLES,
+            digest=copy.sha256 or "",
         )
         document = write_json(ctx, "profile", profile.to_dict())
         shape = deployed_tables(deployment.contract, profile)

@@ -13,6 +13,7 @@ import sys
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 import pytest
@@ -488,8 +489,25 @@ def test_a_foreign_table_with_the_name_of_the_quarantine_is_refused(tmp_path: Pa
     assert refused.value.slug == "reserved-table"
 
 
-def test_rows_that_change_while_they_are_copied_are_noticed(tmp_path: Path) -> None:
+def test_nobody_can_write_to_the_snapshot_while_it_is_copied(tmp_path: Path) -> None:
+    source = write(tmp_path / "export.db", {"log": [{"number": number} for number in range(12_000)]})
+    refused: list[str] = []
+
+    def lose_a_row(done: int, total: int | None) -> None:
+        if done > 5_000:
+            with closing(sqlite3.connect(source, timeout=0, isolation_level=None)) as connection:
+                with pytest.raises(OperationalError) as locked:
+                    connection.execute("DELETE FROM log WHERE number = 5")
+                refused.append(str(locked.value))
+
+    assert clean(source, progress=lose_a_row).report.rows_out == 12_000
+    assert set(refused) == {"database is locked"}
+
+
+def test_rows_that_change_while_they_are_read_are_noticed(tmp_path: Path) -> None:
     source = write(tmp_path / "export.db", {"log": [{"number": number} for number in range(100)]})
+    writer = sqlite3.connect(source)
+    writer.execute("PRAGMA journal_mode = WAL")
 
     def steal(connection: sqlite3.Connection) -> None:
         """Not called: the accounts are checked before."""
@@ -497,13 +515,28 @@ def test_rows_that_change_while_they_are_copied_are_noticed(tmp_path: Path) -> N
 
     def lose_a_row(done: int, total: int | None) -> None:
         if done == 100:
-            with closing(sqlite3.connect(source)) as connection, connection:
-                connection.execute("DELETE FROM log WHERE number = 5")
+            writer.execute("DELETE FROM log WHERE number = 5")
+            writer.commit()
 
+    with closing(writer):
+        writer.execute("UPDATE log SET number = 7 WHERE number = 7")
+        writer.commit()
+        with pytest.raises(OperationFailed) as refused:
+            clean(source, progress=lose_a_row, inspect=steal)
+    assert refused.value.slug == "snapshot-changed"
+    assert not (tmp_path / "export.clean.db").exists()
+
+
+def test_findings_about_other_bytes_are_not_believed(tmp_path: Path) -> None:
+    source = write(tmp_path / "export.db", perfect())
+    profile = profiled(source)
+    with closing(sqlite3.connect(source)) as connection, connection:
+        connection.execute("UPDATE tickets SET \"TKT-Status\" = ' Closed ' WHERE rowid = 3")
+    output = tmp_path / "out.db"
     with pytest.raises(OperationFailed) as refused:
-        clean(source, progress=lose_a_row, inspect=steal)
-    assert refused.value.slug == "clean-accounting"
-    assert [path.name for path in tmp_path.iterdir()] == ["export.db"]
+        clean_database(source, output, CONTRACT, profile, run_id="r", progress=lambda done, total: None)
+    assert refused.value.slug == "snapshot-changed"
+    assert not output.exists()
 
 
 def test_the_entries_of_a_run_say_which_and_when(tmp_path: Path) -> None:
