@@ -191,20 +191,27 @@ class ColumnCleaner:
                     self.tally.sample(raw, changed[raw])
 
     def _clean_mixed(self, values: Sequence[object]) -> tuple[Sequence[object], Mapping[int, Outcome]]:
-        """Cleans the values of the commonest type as a column with gaps, then the others, and puts them together."""
+        """Cleans the values of each type by themselves, texts first, and puts them together."""
         kinds = Counter(map(type, values))
         del kinds[NoneType]
         common = max(kinds, key=lambda kind: (kinds[kind], kind.__name__))
-        odd = [at for at, value in enumerate(values) if type(value) is not common and value is not None]
-        rest = list(values)
-        for at in odd:
-            rest[at] = None
-        some, bad = self.clean(rest)
-        cleaned, faults = list(some), dict(bad)
-        others, bad = self.clean([values[at] for at in odd])
-        for at, value in zip(odd, others, strict=True):
-            cleaned[at] = value
-        faults.update((odd[place], outcome) for place, outcome in bad.items())
+        cleaned: list[object] = []
+        faults: dict[int, Outcome] = {}
+        found = []
+        for kind in sorted(kinds, key=lambda kind: (kind is not str, kind.__name__)):
+            if kind is common:
+                # As a column with gaps, which saves the putting together.
+                some, bad = self.clean([value if type(value) is kind else None for value in values])
+                cleaned = list(some)
+                faults.update(bad)
+            else:
+                places = [at for at, value in enumerate(values) if type(value) is kind]
+                some, bad = self.clean([values[at] for at in places])
+                found.append((places, some))
+                faults.update((places[place], outcome) for place, outcome in bad.items())
+        for places, some in found:
+            for at, value in zip(places, some, strict=True):
+                cleaned[at] = value
         return cleaned, faults
 
 

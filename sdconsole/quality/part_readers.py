@@ -66,6 +66,8 @@ def read_parts(
     work = _Work(parts, progress)
     setting = order.setting()
     beside = _Beside(other, work) if other is not None else None
+    if beside is not None and not work.waiting:
+        beside.await_the_rest()  # it has the only part
     while (index := work.take()) is not None:
         told = work.reacher(index)
 
