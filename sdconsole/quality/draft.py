@@ -22,6 +22,7 @@ from sdconsole.quality.plain_rules import plain_rules
 from sdconsole.quality.profile import profile_database
 from sdconsole.quality.profile_model import ColumnProfile, Profile, TableProfile
 from sdconsole.quality.shape import deployed_tables, proven_type
+from sdconsole.quality.shares import percent
 from sdconsole.source.open import open_source
 
 _LIKE_AN_ID = re.compile(r"(?:.*[^a-z])?(?:id|key|code|no|nr|num|number|uuid|guid|login|username)", re.IGNORECASE)
@@ -160,7 +161,7 @@ def _order(column: ColumnProfile) -> DateOrder | None:
 def _evidence(column: ColumnProfile) -> str:
     if not column.non_missing:
         return f"no values in {column.rows:,} rows; declared {column.declared_type or 'without a type'}"
-    share = f"{column.confidence or 0.0:.1%} {column.detected}"
+    share = f"{percent(column.confidence or 0.0)} {column.detected}"
     about = "" if column.distinct_exact else "about "
     parts = [f"{column.non_missing:,} values, {share}, {about}{column.distinct:,} different"]
     if column.missing:

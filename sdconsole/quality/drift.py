@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sdconsole.quality.drift_model import Moved, Movement, Thresholds
 from sdconsole.quality.drift_seen import Seen, SeenColumn, SeenTable, column_pairs, pairs
+from sdconsole.quality.shares import percent
 
 _MOSTLY_DIFFERENT = 0.5
 _DAY_SECONDS = 86_400.0
@@ -70,7 +71,7 @@ def _column(table: str, old: SeenColumn, new: SeenColumn, growth: float, limits:
             new.name,
             round(old.missing_share, 4),
             round(new.missing_share, 4),
-            f"{new.missing_share:.1%} missing, {old.missing_share:.1%} before ({points:+.1f} points)",
+            f"{percent(new.missing_share)} missing, {percent(old.missing_share)} before ({points:+.1f} points)",
             f"{limits.missing:g} points",
         )
     if old.non_missing >= floor and new.non_missing >= floor:
@@ -198,7 +199,7 @@ def _shares(
             column,
             round(was, 4),
             round(here, 4),
-            f"{here:.1%} of the values are {name if kind is Moved.CLASSES else repr(name)}, {was:.1%} before",
+            f"{percent(here)} of the values are {name if kind is Moved.CLASSES else repr(name)}, {percent(was)} before",
             f"{limits.category:g} points and {limits.category_share:g} % of the share",
         )
 
@@ -218,6 +219,6 @@ def _orphans(old: SeenTable, new: SeenTable, limits: Thresholds) -> Iterator[Mov
                 reference.column,
                 round(former, 4),
                 round(share, 4),
-                f"{share:.1%} name no row of {reference.table}, {former:.1%} before ({points:+.1f} points)",
+                f"{percent(share)} name no row of {reference.table}, {percent(former)} before ({points:+.1f} points)",
                 f"{limits.orphans:g} points",
             )

@@ -20,6 +20,8 @@ from sdconsole.quality.profile_model import (
     TableProfile,
     ValueClass,
 )
+from sdconsole.quality.shares import percent
+from sdconsole.quality.verdicts import is_believed
 
 _TYPED_CLASSES = frozenset({ValueClass.INTEGER, ValueClass.REAL, ValueClass.DATE, ValueClass.TIMESTAMP})
 
@@ -171,17 +173,7 @@ def _column_issues(table: TableProfile, column: ColumnProfile) -> Iterator[Issue
             fixable=False,
         )
     elif column.recommendation is Recommendation.MANUAL_REVIEW:
-        yield Issue(
-            IssueKind.LOW_CONFIDENCE,
-            IssueSeverity.WARN,
-            table.name,
-            column.name,
-            column.non_missing - column.matching,
-            share_of(column.non_missing - column.matching, column.non_missing),
-            f"only {column.confidence or 0.0:.1%} of the values are {column.detected}",
-            "look at the values that differ",
-            fixable=False,
-        )
+        yield _low_confidence(table, column)
     if _is_typed(column) and (emptied := column.empty + column.blank):
         impact = "'' or blanks stand for a missing value"
         yield note(table, column.name, IssueKind.EMPTY_STRINGS, emptied, impact, "cleaning makes them NULL")
@@ -229,6 +221,28 @@ def _column_issues(table: TableProfile, column: ColumnProfile) -> Iterator[Issue
         )
     if column.dates is not None:
         yield from find_date_issues(table, column, column.dates)
+
+
+def _low_confidence(table: TableProfile, column: ColumnProfile) -> Issue:
+    """The values are of no one type, or clearly of one that the column is not for."""
+    share = percent(column.confidence or 0.0)
+    if is_believed(column.matching, column.non_missing):
+        differing = column.non_missing - column.convertible
+        impact = f"{share} of the values are {column.detected}, and the column is for {_meant(column)}"
+    else:
+        differing = column.non_missing - column.matching
+        impact = f"only {share} of the values are {column.detected}"
+    return Issue(
+        IssueKind.LOW_CONFIDENCE,
+        IssueSeverity.WARN,
+        table.name,
+        column.name,
+        differing,
+        share_of(differing, column.non_missing),
+        impact,
+        "look at the values that differ",
+        fixable=False,
+    )
 
 
 def _is_typed(column: ColumnProfile) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from sdconsole.config import Settings
@@ -33,9 +34,14 @@ def generate_export(
     size: str = "baseline",
     dirt: str = "baseline",
     seed: int = 1,
+    as_of: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Manifest:
-    """A synthetic export at `path`. `size` is baseline, x2, large or a number of rows."""
+    """A synthetic export at `path`. `size` is baseline, x2, large or a number of rows in the three big tables.
+
+    `as_of`, YYYY-MM-DD, is the day from which its future dates are counted. Raises UsageError "size", "as-of" and what
+    `generate` raises.
+    """
     rows = number_of_rows(size)
     return generate(
         path,
@@ -43,9 +49,17 @@ def generate_export(
         size="baseline" if rows else size,
         dirt=dirt,
         seed=seed,
+        as_of=None if as_of is None else _day(as_of),
         contract=load_contract(),
         progress=progress,
     )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("as-of", f"{text!r} is not a day", next_step="e.g. --as-of 2026-01-31") from error
 
 
 def number_of_rows(size: str) -> int | None:

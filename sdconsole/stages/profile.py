@@ -11,6 +11,7 @@ from sdconsole.quality.breaker import Limits, judge
 from sdconsole.quality.profile import profile_database
 from sdconsole.quality.profile_model import IssueSeverity, Profile
 from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.shares import percent
 from sdconsole.source.open import changed_since, snapshot
 from sdconsole.stages.date_orders import COVERED, answer_facts, changed_answer, orders_by_column, report_orders
 from sdconsole.stages.deployment import Context, Deployment, reporter
@@ -101,7 +102,7 @@ def _report_issues(ctx: Context, profile: Profile) -> None:
             f"{issue.kind.lower()} {place}",
             _STATUS[issue.severity],
             issue.impact,
-            measured=f"{issue.rows:,} rows ({issue.share:.2%})",
+            measured=f"{issue.rows:,} rows ({percent(issue.share, 2)})",
             remedy=issue.recommendation,
         )
     blockers = [issue for issue in profile.issues if issue.severity is IssueSeverity.BLOCKER]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdconsole.contract.model import DateOrder, Kind
+from sdconsole.errors import UsageError
 from sdconsole.quality.breaker import ReasonKind, judge
-from sdconsole.quality.profile_model import ColumnProfile, Profile, Recommendation
-from sdconsole.source.generate import Manifest, generate, read_defects
+from sdconsole.quality.profile import profile_database
+from sdconsole.quality.profile_model import ColumnProfile, IssueKind, Profile, Recommendation
+from sdconsole.source.generate import Manifest, generate, read_defects, read_manifest
 from tests.unit.small_databases import CONTRACT, profile_of
 
 ROWS = 20_000
@@ -72,7 +75,7 @@ def test_damaged_texts_and_ids_are_found(generated: Generated) -> None:
     unusable = generated.found(
         lambda column: column.non_missing - column.convertible if column.intended is Kind.INTEGER else 0
     )
-    assert unusable == generated.put_in("D9", lambda defect: defect["value"] == "ABC-12")
+    assert unusable == generated.put_in("D9", lambda defect: str(defect["value"]).startswith("ABC-"))
 
 
 def test_repeated_and_missing_keys_and_orphans_are_found(generated: Generated) -> None:
@@ -130,3 +133,32 @@ def test_a_clean_export_has_no_issue_but_its_orphans(tmp_path: Path) -> None:
     profile = profile_of(path)
     assert {issue.kind.value for issue in profile.issues} <= {"ORPHANS"}
     assert profile.status == "ok"
+
+
+def test_future_dates_are_warned_about_as_of_the_day_that_the_manifest_names(tmp_path: Path) -> None:
+    path = tmp_path / "export.db"
+    manifest = generate(path, contract=CONTRACT, rows=20_000, seed=7, as_of=date(2027, 11, 21))
+    assert manifest.as_of == "2027-11-21"
+    assert read_manifest(path) == manifest
+    now = datetime.combine(date.fromisoformat(manifest.as_of), time(), UTC)
+    profile = profile_database(path, CONTRACT, progress=lambda _done, _total: None, now=now)
+    dates = profile.column("timesheets", "TS-Date").dates
+    assert dates is not None
+    assert dates.out_of_range == manifest.count("D17") > 0
+    assert str(dates.last) > "2028"
+    assert IssueKind.OUT_OF_RANGE_DATE in {issue.kind for issue in profile.issues if issue.column == "TS-Date"}
+
+
+def test_a_day_before_the_export_was_taken_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        generate(tmp_path / "export.db", contract=CONTRACT, rows=1_000, as_of=date(2025, 11, 9))
+    assert refused.value.slug == "generate-as-of"
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_that_are_none_come_in_every_form(generated: Generated) -> None:
+    stored = {defect["value"] for defect in generated.defects if defect["kind"] == "D9"}
+    assert "" in stored
+    assert any(str(value).startswith("ABC-") for value in stored)
+    if generated.manifest.dirt == "heavy":
+        assert any(isinstance(value, int) and value < 0 for value in stored)

@@ -181,6 +181,18 @@ def test_a_date_column_is_counted_by_format_and_fate(tmp_path: Path) -> None:
     }
 
 
+def test_a_doubtful_type_is_told_without_contradiction(tmp_path: Path) -> None:
+    """Values of one type that the column is not for, and values of which nearly all are of one type."""
+    cells: Cells = {("comment_quality", "content_tags"): ["no list"] * 40}
+    path = write_export(tmp_path / "e.db", {"comment_quality": 40}, cells=cells, declared="JSON")
+    issue = issue_of(profile_of(path), IssueKind.LOW_CONFIDENCE)
+    assert (issue.rows, issue.share) == (40, 1.0)
+    assert issue.impact == "100.0% of the values are text, and the column is for json"
+    path = write_table(tmp_path / "t.db", "t", ["c TEXT"], [(value,) for value in [*range(180), *(["x"] * 20)]])
+    issue = issue_of(profile_of(path), IssueKind.LOW_CONFIDENCE)
+    assert (issue.rows, issue.impact) == (20, "only 90.0% of the values are integer")
+
+
 def test_an_ambiguous_column_waits_for_an_answer(tmp_path: Path) -> None:
     cells: Cells = {("comments", "created_time"): ["5/07/2025", "6/07/2025"]}
     path = write_export(tmp_path / "e.db", cells=cells)

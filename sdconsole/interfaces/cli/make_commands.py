@@ -20,13 +20,28 @@ def register(app: typer.Typer) -> None:
 
 def generate(
     path: Annotated[Path, typer.Argument(help="The SQLite file to make; it must not exist.", show_default=False)],
-    size: Annotated[str, typer.Option("--size", help="baseline, x2, large, or a number of rows.")] = "baseline",
+    size: Annotated[
+        str,
+        typer.Option(
+            "--size",
+            help="baseline, x2, large, or how many tickets, comments and timesheets together; the four small tables "
+            "come on top.",
+        ),
+    ] = "baseline",
     dirt: Annotated[str, typer.Option("--dirt", help="clean, baseline, heavy or hostile.")] = "baseline",
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same rows.")] = 1,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="The day, YYYY-MM-DD, from which its future dates are counted.",
+            show_default="the day on which such an export is taken",
+        ),
+    ] = None,
     json: opt.Json = False,
 ) -> None:
     """Make a synthetic ServiceDesk export and a manifest of every defect that was put into it."""
-    manifest = service.generate_export(path, size=size, dirt=dirt, seed=seed)
+    manifest = service.generate_export(path, size=size, dirt=dirt, seed=seed, as_of=as_of)
     if json:
         write_json(manifest.to_dict())
         return

@@ -133,13 +133,17 @@ def id_as_text(value: Cell, _row: Row, number: int, _rng: Random) -> Changed:
     return Changed(_TEXT_FORMS[number % 2].format(value), Expect.CONVERTED, int(str(value)))
 
 
-def unusable_key(_value: Cell, _row: Row, number: int, _rng: Random) -> Changed:
-    """ABC-12, -5, '' in turn; no two rows get the same one, '' apart."""
-    bad = BAD_IDS[number % 3]
-    round_number = number // 3
-    if isinstance(bad, int):
-        return Changed(bad - round_number, Expect.ROW_QUARANTINED)
-    return Changed(f"{bad}{12 + round_number}" if bad else "", Expect.ROW_QUARANTINED)
+def unusable_key(first: int) -> Change:
+    """ABC-12, -5, '' in turn, beginning with the one of that number; no two rows get the same one, '' apart."""
+
+    def change(_value: Cell, _row: Row, number: int, _rng: Random) -> Changed:
+        round_number, turn = divmod(number + first, 3)
+        bad = BAD_IDS[turn]
+        if isinstance(bad, int):
+            return Changed(bad - round_number, Expect.ROW_QUARANTINED)
+        return Changed(f"{bad}{12 + round_number}" if bad else "", Expect.ROW_QUARANTINED)
+
+    return change
 
 
 def unusable_reference(_value: Cell, _row: Row, number: int, _rng: Random) -> Changed:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from random import Random
 
 from sdconsole.source.generate import date_shapes as shapes
 from sdconsole.source.generate.cells import Cell, Row
-from sdconsole.source.generate.clock import DAYS
 from sdconsole.source.generate.defects import Expect
 from sdconsole.source.generate.inject import Change, Changed
 
-_FUTURE = (DAYS.index("2026-01-15"), DAYS.index("2026-07-01"))
+_FEWEST_DAYS_AHEAD, _MOST_DAYS_AHEAD = 66, 233
 
 
 def reshaped(shape: shapes.Shape) -> Change:
@@ -36,10 +35,15 @@ def impossible(texts: tuple[str, ...], expect: Expect) -> Change:
     return change
 
 
-def in_the_future(_value: Cell, _row: Row, number: int, _rng: Random) -> Changed:
-    first, last = _FUTURE
-    day = f"{DAYS[last - number * 7 % (last - first + 1)]} 00:00:00"
-    return Changed(day, Expect.KEPT, day)
+def in_the_future(as_of: date) -> Change:
+    """Days beyond what is plausible on that day, as far as people book their holidays ahead."""
+
+    def change(_value: Cell, _row: Row, number: int, _rng: Random) -> Changed:
+        ahead = _MOST_DAYS_AHEAD - number * 7 % (_MOST_DAYS_AHEAD - _FEWEST_DAYS_AHEAD + 1)
+        day = f"{as_of + timedelta(days=ahead)} 00:00:00"
+        return Changed(day, Expect.KEPT, day)
+
+    return change
 
 
 def written_date(value: Cell, _row: Row, _number: int) -> bool:

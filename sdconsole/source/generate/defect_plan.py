@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from random import Random
 
 from sdconsole.source.generate import date_shapes as shapes
@@ -46,6 +47,7 @@ class DefectPlan:
     dirt: Dirt
     facts: TicketFacts
     timezone: str
+    as_of: date
     rng: Random
     injectors: dict[str, list[Injector]] = field(
         default_factory=lambda: {t: [] for t in (TICKETS, COMMENTS, TIMESHEETS, QUALITY)}
@@ -79,10 +81,10 @@ class DefectPlan:
 
 
 def defect_plan(
-    scale: Scale, dirt: Dirt, facts: TicketFacts, *, timezone: str, seed: int
+    scale: Scale, dirt: Dirt, facts: TicketFacts, *, timezone: str, as_of: date, seed: int
 ) -> Mapping[str, list[Injector]]:
     """The injectors of each table. What refuses a whole row comes first, then what is rare, then what is common."""
-    plan = DefectPlan(scale, dirt, facts, timezone, chance(seed, "defects"))
+    plan = DefectPlan(scale, dirt, facts, timezone, as_of, chance(seed, "defects"))
     _corrupt_created(plan)
     if dirt.factor:
         _refused_rows(plan)
@@ -118,8 +120,8 @@ def _refused_rows(plan: DefectPlan) -> None:
         return facts.silent(number)
 
     refused = Expect.ROW_QUARANTINED
-    plan.cell("D9", TICKETS, "TKT-Ticket ID", 2, cells.unusable_key, silent_ticket, refuses=True)
-    plan.cell("D9", COMMENTS, "comment_id", 2, cells.unusable_key, cells.automatic_value, refuses=True)
+    plan.cell("D9", TICKETS, "TKT-Ticket ID", 2, cells.unusable_key(0), silent_ticket, refuses=True)
+    plan.cell("D9", COMMENTS, "comment_id", 2, cells.unusable_key(2), cells.automatic_value, refuses=True)
     if plan.dirt.corrupt_created is None:
         plan.cell(
             "D15", TICKETS, _CREATED, 1, dates.impossible(shapes.IMPOSSIBLE, refused), silent_ticket, refuses=True
@@ -248,7 +250,7 @@ def _comments(plan: DefectPlan) -> None:
 
 
 def _timesheets(plan: DefectPlan) -> None:
-    plan.cell("D17", TIMESHEETS, "TS-Date", 40, dates.in_the_future, cells.unmatched)
+    plan.cell("D17", TIMESHEETS, "TS-Date", 40, dates.in_the_future(plan.as_of), cells.unmatched)
     plan.cell(
         "D15",
         TIMESHEETS,

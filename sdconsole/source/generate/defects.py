@@ -49,7 +49,7 @@ KINDS: Mapping[str, str] = {
     "D14": "M/D/YYYY in a column that has D/M/YYYY",
     "D15": "dates that no calendar has, and one leap day that it has",
     "D16": "two-digit years, Unicode blanks, unpadded months",
-    "D17": "timesheets after the end of the export",
+    "D17": "timesheets more than 30 days after the day that the manifest names (as_of)",
     "D18": "hours of 0, below 0, above 24, with a comma, in words",
     "D19": "a key that occurs twice",
     "D20": "comments of tickets that are not in the export",

@@ -10,12 +10,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import IO
 
 from sdconsole.contract.model import Contract
 from sdconsole.errors import UsageError
 from sdconsole.source.generate.cells import Batch, Row
+from sdconsole.source.generate.clock import EPOCH
 from sdconsole.source.generate.comments import CommentWriter
 from sdconsole.source.generate.counts import chance
 from sdconsole.source.generate.declared import (
@@ -61,6 +63,7 @@ def generate(
     size: str = "baseline",
     dirt: str = "baseline",
     seed: int = 1,
+    as_of: date | None = None,
     progress: Progress | None = None,
     corrupt_created_percent: float | None = None,
     corrupt_created_rows: int | None = None,
@@ -71,19 +74,30 @@ def generate(
     `rows` counts tickets, comments and timesheets together and keeps the proportions of `size` (baseline, x2, large).
     `dirt` is clean, baseline, heavy or hostile. On top of it, `corrupt_created_percent` (rounded down) or
     `corrupt_created_rows` asks for that many tickets with a corrupt creation time, and `mistyped_columns` for that
-    many columns full of text where numbers and dates are meant.
+    many columns full of text where numbers and dates are meant. `as_of` is the day from which future dates are counted,
+    by default the day on which the export would have been taken; the machine's clock is never read.
 
     `progress(rows done, rows in all)` is called every few thousand rows and may raise. Raises UsageError
-    "generate-exists", "generate-size", "generate-dirt", "generate-contract" or that of `source.output`, and
-    OperationFailed "disk-full" or "output-unwritable".
+    "generate-exists", "generate-size", "generate-as-of", "generate-dirt", "generate-contract" or that of
+    `source.output`, and OperationFailed "disk-full" or "output-unwritable".
     """
     scale = scale_of(size, rows)
+    taken = EPOCH + timedelta(days=scale.export_day)
+    if as_of is not None and as_of < taken:
+        raise UsageError(
+            "generate-as-of",
+            f"{as_of} lies before the end of the export",
+            cause=f"this export would have been taken on {taken}",
+            next_step=f"give {taken} or a later day",
+        )
     wanted = dirt_of(dirt, scale.rows[TICKETS], corrupt_created_percent, corrupt_created_rows, mistyped_columns)
     for table in DECLARED:
         contract_columns(contract, table)
     with _new_export(path) as (database, defects, manifest_file):
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            export = _Export(connection, contract, scale, wanted, seed, defects, progress or _no_progress)
+            export = _Export(
+                connection, contract, scale, wanted, seed, as_of or taken, defects, progress or _no_progress
+            )
             manifest = export.write(path)
         manifest_file.write_text(manifest.to_json(), encoding="utf-8")
     return manifest
@@ -129,6 +143,7 @@ class _Export:
     scale: Scale
     dirt: Dirt
     seed: int
+    as_of: date
     defects: IO[str]
     progress: Progress
     done: int = field(init=False, default=0)
@@ -140,7 +155,7 @@ class _Export:
         facts = build_facts(scale, seed)
         staff = people(agents_needed(scale), chance(seed, "people"))
         customers = accounts()
-        plan = defect_plan(scale, self.dirt, facts, timezone=self.contract.timezone, seed=seed)
+        plan = defect_plan(scale, self.dirt, facts, timezone=self.contract.timezone, as_of=self.as_of, seed=seed)
         log = DefectLog(self.defects, text_ids)
         tally = Tally(facts, bytearray(len(facts)))
         self._begin(text_ids=text_ids)
@@ -188,6 +203,7 @@ class _Export:
         return Manifest(
             path=path,
             seed=seed,
+            as_of=self.as_of.isoformat(),
             size=scale.name,
             dirt=self.dirt.profile,
             rows=dict(scale.rows),

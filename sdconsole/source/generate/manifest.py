@@ -59,6 +59,8 @@ class Manifest:
 
     path: Path
     seed: int
+    as_of: str
+    """The day from which the future dates are counted; a profile as of that day warns about them."""
     size: str
     dirt: str
     rows: Mapping[str, int]
@@ -84,6 +86,7 @@ class Manifest:
         return {
             "schema": SCHEMA,
             "seed": self.seed,
+            "as_of": self.as_of,
             "size": self.size,
             "dirt": self.dirt,
             "rows": dict(self.rows),
@@ -115,6 +118,7 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(
         path=path,
         seed=found["seed"],
+        as_of=found["as_of"],
         size=found["size"],
         dirt=found["dirt"],
         rows=found["rows"],
