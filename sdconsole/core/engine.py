@@ -123,6 +123,7 @@ class Engine(Generic[D]):
         self.bus.publish(StageStarted(name, self.expected_seconds.get(name)))
         try:
             self.cancellation.check()
+            self.cancellation.rest(name, self._publish)
             result = self.stages[name].run(self._context(name))
         except SdconsoleError as raised:
             self._fail(name, started, raised)

@@ -162,6 +162,27 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The run rests at a safe point because somebody asked it to."""
+
+    stage: StageName
+    by: str
+    via: str
+    type: Literal["paused"] = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """The run goes on after `rested_seconds`. `by` is empty when it was stopped while it rested."""
+
+    stage: StageName
+    by: str
+    via: str
+    rested_seconds: float
+    type: Literal["continued"] = "continued"
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     level: Literal["debug", "info", "warning", "error"]
     message: str
@@ -269,6 +290,8 @@ Event = (
     | ScoreReported
     | Waiting
     | Answered
+    | Paused
+    | Continued
     | LogLine
     | LiveChanged
     | Blocked

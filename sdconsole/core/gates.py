@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sdconsole.core.events import Waiting
 
@@ -22,6 +22,15 @@ class Answer:
 class Gate(Protocol):
     def ask(self, question: Waiting) -> Answer:
         """Blocks until somebody answers."""
+        ...
+
+
+@runtime_checkable
+class Withdrawable(Protocol):
+    """A gate that can be told, from another thread, that its open question was answered elsewhere."""
+
+    def withdraw(self) -> None:
+        """`ask` returns soon, and nobody looks at what it returns. Without an open question nothing happens."""
         ...
 
 

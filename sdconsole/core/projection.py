@@ -15,10 +15,12 @@ from sdconsole.core.events import (
     Blocked,
     BlockerEnded,
     CheckResult,
+    Continued,
     ErrorReport,
     LiveChanged,
     LogLine,
     Measured,
+    Paused,
     Progress,
     Record,
     RunFinished,
@@ -76,6 +78,8 @@ class RunState:
     waiting: Waiting | None = None
     blocked: Blocked | None = None
     """Set while a switch waits for sessions that hold live views."""
+    paused: Paused | None = None
+    """Who let the run rest, while it does."""
     answers: tuple[Answered, ...] = ()
     scores: Mapping[str, ScoreReported] = field(default_factory=dict)
     """By phase: "before" and "after" cleaning."""
@@ -148,8 +152,12 @@ def step(state: RunState, record: Record) -> RunState:
             return replace(_with_stage(state, waiting), waiting=event)
         case Answered() as event:
             return _answered(state, event)
+        case Paused() as event:
+            return replace(state, paused=event)
+        case Continued():
+            return replace(state, paused=None)
         case RunFinished() as event:
-            return replace(state, finished=event, blocked=None)
+            return replace(state, finished=event, blocked=None, paused=None)
         case LiveChanged() as event:
             return replace(state, live_changes=(*state.live_changes, event), blocked=None)
         case Blocked() as event:
@@ -187,7 +195,7 @@ def _resumed(state: RunState, event: RunResumed) -> RunState:
     for name in event.stages:
         known = _stage(state, name)
         stages.append(known if known.status in FINISHED else StageState(name))
-    state = replace(state, stages=tuple(stages), finished=None, waiting=None, blocked=None)
+    state = replace(state, stages=tuple(stages), finished=None, waiting=None, blocked=None, paused=None)
     return replace(state, pid=event.pid, host=event.host)
 
 

@@ -78,6 +78,8 @@ class RunSummary:
     alive: bool
     ready: bool = False
     """Proved and not live yet: only the cutover is missing."""
+    waits: bool = False
+    """A question is open: asked now, held, or left by a process that died over it."""
 
 
 _REQUEST = TypeAdapter(RunRequest)
@@ -292,6 +294,7 @@ def summary_of(state: RunState, *, alive: bool, damaged: bool = False) -> RunSum
         resumable=open_stage is not None and not alive,
         alive=alive,
         ready=open_stage is None and state.verdict is Verdict.OK and _is_ready(state),
+        waits=open_stage is not None and state.waiting is not None,
     )
 
 

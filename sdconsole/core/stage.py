@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from sdconsole.core.events import CheckResult, Event, LogLine, Measured, Progress, Waiting
+from sdconsole.core.events import CheckResult, Continued, Event, LogLine, Measured, Paused, Progress, Waiting
 from sdconsole.core.gates import Answer
 from sdconsole.core.model import CheckStatus, StageName, StageResult
 from sdconsole.errors import Interrupted
@@ -22,17 +22,61 @@ D = TypeVar("D")
 Unit = Literal["rows", "bytes", "pages", "checks", "queries"]
 
 
-class Cancellation:
-    """A flag that stops a run, and the calls that interrupt what is running right now.
+_REST_SECONDS = 0.2
+UNPAUSED = frozenset({StageName.CUTOVER, StageName.ROLLBACK})
+"""Stages that never rest: readers would wait with them."""
 
-    `cancel()` may be called from any thread, a signal handler's included.
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Who asked for something, and through what."""
+
+    by: str
+    via: str
+
+
+class Cancellation:
+    """What people want of a run while it works: that it stops, or that it rests for a while.
+
+    Stopping also calls what interrupts the work right now; resting happens at the next safe point. All of it may be
+    asked for from any thread, a signal handler's included.
     """
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
         self._lock = threading.RLock()
+        self._resting = threading.Lock()
+        self._pause: Wish | None = None
+        self._unpause = Wish("", "")
         self.reason = ""
+
+    @property
+    def pause_wanted(self) -> bool:
+        return self._pause is not None
+
+    def pause(self, wish: Wish) -> None:
+        """The run rests at its next safe point, until `unpause` or `cancel`."""
+        self._pause = self._pause or wish
+
+    def unpause(self, wish: Wish) -> None:
+        self._unpause, self._pause = wish, None
+
+    def rest(self, stage: StageName, publish: Callable[[Event], None]) -> None:
+        """At a safe point: waits while the run is to rest. Raises Interrupted when it is to stop meanwhile."""
+        if self._pause is None or stage in UNPAUSED:
+            return
+        with self._resting:
+            wish = self._pause
+            if wish is None:  # over while another thread of the stage waited
+                return
+            began = time.monotonic()
+            publish(Paused(stage, wish.by, wish.via))
+            while self._pause is not None and not self._event.wait(_REST_SECONDS):
+                pass
+            who = Wish("", "") if self._pause is not None else self._unpause
+            publish(Continued(stage, who.by, who.via, round(time.monotonic() - began, 3)))
+        self.check()
 
     @property
     def requested(self) -> bool:
@@ -111,8 +155,10 @@ class StageContext(Generic[D]):
         self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Raises Interrupted when asked to stop, or the health error when the machine is at its limit."""
+        """A safe point. Rests here when asked to; raises Interrupted when asked to stop, or the health error when the
+        machine is at its limit."""
         self.cancellation.check()
+        self.cancellation.rest(self.stage, self.publish)
         now = time.monotonic()
         if self.watch is not None and now - self._watched_at >= self.watch_interval_seconds:
             self._watched_at = now

@@ -32,6 +32,8 @@ class ExitCode(IntEnum):
     """A time limit ran out."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C; resumable."""
+    PIPE_CLOSED = 141
+    """Whoever read standard output or standard error went away; a run that was under way is in `runs list`."""
     TERMINATED = 143
     """Stopped by SIGTERM; resumable."""
 

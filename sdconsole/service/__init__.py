@@ -5,6 +5,14 @@ trace when something is wrong. Executing never raises for a failed stage: the re
 """
 
 from sdconsole.service.blocking import InTheWay, blockers, end_blocker, running_run
+from sdconsole.service.elsewhere import (
+    answer_run,
+    follow_run,
+    is_alive,
+    open_question,
+    pause_run,
+    unpause_run,
+)
 from sdconsole.service.exports import generate_demo, generate_export, number_of_rows
 from sdconsole.service.looking import (
     last_durations,
@@ -40,15 +48,18 @@ __all__ = [
     "InTheWay",
     "PreparedRun",
     "Seen",
+    "answer_run",
     "blockers",
     "current_operator",
     "defects_path",
     "embedded_server",
     "end_blocker",
     "follow",
+    "follow_run",
     "generate_demo",
     "generate_export",
     "holds_password",
+    "is_alive",
     "last_durations",
     "list_runs",
     "list_versions",
@@ -56,6 +67,8 @@ __all__ = [
     "look",
     "newest_unfinished",
     "number_of_rows",
+    "open_question",
+    "pause_run",
     "plan_deploy",
     "prepare_deploy",
     "prepare_restore",
@@ -66,4 +79,5 @@ __all__ = [
     "resolve_target",
     "run_to_watch",
     "running_run",
+    "unpause_run",
 ]

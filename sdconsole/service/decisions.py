@@ -7,6 +7,7 @@ order: whoever is cut off in between finds the run as unfinished as it was, and 
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from sdconsole.core.model import StageName
 from sdconsole.core.projection import RunState, step
 from sdconsole.errors import TargetLocked, UsageError, Verdict, from_os_error
 from sdconsole.report.evidence import write_evidence
-from sdconsole.service import current_operator, resolve_target
+from sdconsole.service import answer_run, current_operator, open_question, resolve_target
 from sdconsole.target.connect import Connection, connect
 from sdconsole.target.failures import classify
 from sdconsole.target.ledger import Actor, record_event
@@ -34,6 +35,7 @@ from sdconsole.target.versions import drop_version
 
 _ON_THE_TARGET = frozenset({StageName.CANARY, StageName.LOAD, StageName.RESTORE})
 """The stages that make schemas on the target."""
+_LETS_GO_SECONDS = 30.0
 _SEEN = frozenset({VersionState.LIVE, VersionState.PREVIOUS})
 
 
@@ -57,13 +59,13 @@ class Left:
 
 
 def held_run(settings: Settings, run_id: str | None = None) -> str:
-    """The run that waits for a confirmation: this one, or the newest that does.
+    """The run that waits for a confirmation: this one, or the newest that does, executed or not.
 
     Raises UsageError ("run-unknown", "not-held", "nothing-held").
     """
     if run_id is None:
         for summary in runs.list_runs(settings.state_dir):
-            if summary.verdict is Verdict.HELD and not summary.alive:
+            if summary.waits:
                 return summary.run_id
         raise UsageError(
             "nothing-held",
@@ -72,7 +74,15 @@ def held_run(settings: Settings, run_id: str | None = None) -> str:
             next_step="sdconsole status",
         )
     state = runs.load_state(settings.state_dir, run_id)
-    if state.verdict is not Verdict.HELD and not runs.is_alive(runs.run_folder(settings.state_dir, run_id)):
+    if runs.is_alive(runs.run_folder(settings.state_dir, run_id)):
+        if open_question(settings, run_id) is None:
+            raise UsageError(
+                "not-held",
+                f"run {run_id} does not wait for a confirmation now",
+                cause="another process executes it and asks nothing",
+                next_step=f"sdconsole status --watch {run_id}",
+            )
+    elif state.waiting is None or state.verdict is Verdict.ABORTED:
         unfinished = state.verdict is not Verdict.ABORTED and not state.complete
         raise UsageError(
             "not-held",
@@ -86,10 +96,13 @@ def held_run(settings: Settings, run_id: str | None = None) -> str:
 def abort_run(settings: Settings, run_id: str | None = None) -> Aborted:
     """Give a run up for good, the newest unfinished one by default. Its files stay.
 
+    The question of a run that another process executes is declined first, which ends it there.
+
     Raises UsageError ("run-unknown", "nothing-to-abort", "run-aborted", "run-finished"), TargetLocked ("run-active",
     "target-locked") and TargetUnreachable; then nothing is changed.
     """
     folder = runs.run_folder(settings.state_dir, run_id or _newest_unfinished(settings))
+    _decline(settings, folder)
     with runs.run_lock(folder):
         state, touched = _read(settings, folder)
         _refuse_settled(folder, state)
@@ -104,6 +117,17 @@ def abort_run(settings: Settings, run_id: str | None = None) -> Aborted:
         except OSError as error:
             raise from_os_error(error, f"the journal of {folder.name} cannot be written") from error
     return Aborted(folder.name, folder, left.dropped, left.kept)
+
+
+def _decline(settings: Settings, folder: Path) -> None:
+    """Says no to the question that another process asks, and waits until it has let go of the run."""
+    question = open_question(settings, folder.name)
+    if question is None:
+        return
+    answer_run(settings, folder.name, question, accepted=False, typed="", via="sdconsole abort")
+    deadline = time.monotonic() + _LETS_GO_SECONDS
+    while runs.is_alive(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _newest_unfinished(settings: Settings) -> str:

@@ -32,6 +32,7 @@ from sdconsole.observe.logs import LogView
 from sdconsole.quality.scratch import temporary_folder
 from sdconsole.report.evidence import write_evidence
 from sdconsole.service.looking import last_durations
+from sdconsole.service.mailbox import Mailbox
 from sdconsole.stages.deployment import Deployment
 from sdconsole.stages.registry import REGISTRY
 from sdconsole.target.lock import RunLock
@@ -65,6 +66,8 @@ class PreparedRun:
         """Run to an end and return the final state. Blocks; cancel through `cancellation`. `before` is called ahead of
         each stage and may make the run wait there.
 
+        A question may also be answered from another process of the same operator, and the run be let rest.
+
         Raises OperationFailed ("disk-full", "file-error") only when the run's own journal cannot be written.
         """
         with self._resources:
@@ -74,9 +77,10 @@ class PreparedRun:
                 state[0] = step(state[0], record)
 
             try:
-                with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal:
+                mailbox = Mailbox(self.folder, gate, self.cancellation)
+                with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal, mailbox.opened():
                     first = (project, _stage_keeper(self.deployment), _log(self.deployment))
-                    self._run(gate, journal, (*first, *views, _evidence_keeper(self.deployment)), before)
+                    self._run(mailbox, journal, (*first, *views, _evidence_keeper(self.deployment)), before)
             except OSError as error:
                 raise from_os_error(error, "the run's journal cannot be written") from error
             return state[0]

@@ -49,6 +49,9 @@ async def console(
     size: tuple[int, int] = (100, 36),
     unicode: bool = True,
     settings: Settings | None = None,
+    attach: str = "",
+    replay: bool = False,
+    read_only: bool = False,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
     """The console in a headless terminal. `run` is opened at once; `opening` prepares one first."""
     if run is not None:
@@ -59,6 +62,9 @@ async def console(
         terminal(unicode=unicode),
         operator="ada",
         opening=opening,
+        attach=attach,
+        replay=replay,
+        read_only=read_only,
     )
     try:
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdconsole.config import Settings
+from sdconsole.core import runs
 from sdconsole.core.bus import Bus, View
 from sdconsole.core.engine import Engine
 from sdconsole.core.events import (
@@ -26,6 +28,8 @@ from sdconsole.core.plan import Plan, deploy_plan, rollback_plan
 from sdconsole.core.projection import RunState, fold, step
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation, StageContext
+from sdconsole.interfaces.tui.service_library import ServiceLibrary
+from sdconsole.service.mailbox import Mailbox
 
 Work = Callable[[StageContext[None]], StageResult]
 
@@ -152,6 +156,11 @@ _WORK: Mapping[StageName, Work] = {
 }
 
 
+def journal_of(folder: Path, run_id: str = "r-20261121-031500-7f3a") -> Path:
+    """Where a run of this state folder keeps its journal."""
+    return runs.runs_folder(folder) / run_id / runs.JOURNAL
+
+
 @dataclass(slots=True)
 class ScriptedRun:
     """What `prepare_deploy` returns, with scripted stages."""
@@ -171,7 +180,7 @@ class ScriptedRun:
 
     @property
     def journal(self) -> Path:
-        return self.folder / f"{self.run_id}.jsonl"
+        return journal_of(self.folder, self.run_id)
 
     def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState:
         state = [self.earlier or RunState()]
@@ -180,7 +189,9 @@ class ScriptedRun:
             state[0] = step(state[0], record)
 
         earlier = self.earlier
-        with Journal(self.journal) as journal:
+        runs.private_folder(self.journal.parent)
+        mailbox = Mailbox(self.journal.parent, gate, self.cancellation)
+        with runs.run_lock(self.journal.parent), Journal(self.journal) as journal, mailbox.opened():
             bus = Bus(
                 self.run_id,
                 journal=journal,
@@ -194,7 +205,7 @@ class ScriptedRun:
                 plan=self.plan,
                 stages={name: self._stage(name) for name in self.plan.stages},
                 deployment=None,
-                gate=gate,
+                gate=mailbox,
                 bus=bus,
                 cancellation=self.cancellation,
                 earlier=earlier.results if earlier else {},
@@ -261,7 +272,28 @@ class ScriptedLibrary:
         return self.rows
 
     def records(self, run_id: str) -> Iterable[Record]:
-        return read_journal(self.folder / f"{run_id}.jsonl")
+        return self._service.records(run_id)
+
+    @property
+    def _service(self) -> ServiceLibrary:
+        """The real library, where a run's folder is all it needs."""
+        return ServiceLibrary(Settings(state_dir=self.folder))
+
+    def follow(self, run_id: str, again: Callable[[], bool]) -> Iterable[Record]:
+        return self._service.follow(run_id, again)
+
+    def is_alive(self, run_id: str) -> bool:
+        return self._service.is_alive(run_id)
+
+    def answer(self, run_id: str, question: Waiting, typed: str) -> None:
+        self._service.answer(run_id, question, typed)
+
+    def pause(self, run_id: str, *, rest: bool) -> None:
+        self._service.pause(run_id, rest=rest)
+
+    def abort(self, run_id: str) -> str:
+        self.asked_for.append(f"abort {run_id}")
+        return f"{run_id} was given up: nothing had to be dropped"
 
     def live_version(self) -> str:
         return self.live

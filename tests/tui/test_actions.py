@@ -13,9 +13,10 @@ from sdconsole.core.model import Mode, RunKind, StageName
 from sdconsole.core.plan import deploy_plan, stage_plan
 from sdconsole.core.projection import RunState
 from sdconsole.interfaces.tui.action_bar import ActionBar
-from sdconsole.interfaces.tui.actions import ACTIONS, Place, Situation, action, available_here
+from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
 from sdconsole.interfaces.tui.commands import deploy_command, run_command
 from sdconsole.interfaces.tui.home import HomeScreen
+from sdconsole.interfaces.tui.situation import Place, Situation
 from tests.tui.driving import console, painted, play, until, until_asked, until_ended, words
 from tests.tui.scripted import Hold, ScriptedLibrary, ScriptedRun
 
@@ -78,8 +79,8 @@ def test_the_footer_always_has_room_for_help_and_quit(tmp_path: Path, width: int
             await until(pilot, lambda: "? Help q Quit" in words(app, "ActionBar"))
             footer = painted(app).splitlines()[-1]
             assert len(footer) == width
-            assert "y Copy command" in footer
-            assert ("b Roll back" in footer) == (width >= 80)
+            assert "p Pause run" in footer
+            assert ("y Copy command" in footer) == (width >= 80)
             hold.released.set()
             await until_asked(pilot)
 

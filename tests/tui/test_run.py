@@ -17,7 +17,7 @@ from sdconsole.errors import CheckFailed, GateFailed, Interrupted, SourceRefused
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.library import ProgressCall
 from tests.tui.driving import console, field, play, until, until_asked, until_ended, words, yes_button
-from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun
+from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun, journal_of
 
 
 def verdict(app: ConsoleApp) -> Verdict | None:
@@ -57,11 +57,7 @@ def test_from_the_path_on_the_home_screen_to_a_verified_deployment(tmp_path: Pat
             assert [stage.status for stage in state.stages] == [StageStatus.PASSED] * 10
             assert f"deployed {NEW}" in words(app)
             assert OLD in words(app)
-        answers = [
-            record.event
-            for record in read_journal(tmp_path / "r-20261121-031500-7f3a.jsonl")
-            if isinstance(record.event, Answered)
-        ]
+        answers = [record.event for record in read_journal(journal_of(tmp_path)) if isinstance(record.event, Answered)]
         assert [(answer.accepted, answer.by, answer.via, answer.typed) for answer in answers] == [
             (True, "ada", "console", "servicedesk")
         ]
@@ -317,5 +313,5 @@ def test_an_unknown_error_in_the_screen_ends_the_run_too(tmp_path: Path) -> None
         pass
     else:
         raise AssertionError("the error was swallowed")
-    records = list(read_journal(tmp_path / "r-20261121-031500-7f3a.jsonl"))
+    records = list(read_journal(journal_of(tmp_path)))
     assert records[-1].event.type == "run_finished"

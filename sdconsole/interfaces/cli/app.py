@@ -12,6 +12,7 @@ import typer
 from sdconsole.config import load_settings
 from sdconsole.errors import SdconsoleError, UsageError
 from sdconsole.interfaces.cli import (
+    attach_commands,
     backup_commands,
     blocker_commands,
     contract_commands,
@@ -27,7 +28,8 @@ from sdconsole.interfaces.cli import (
     status_command,
     target_commands,
 )
-from sdconsole.interfaces.cli.console import open_console
+from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.console import Opening, open_console
 from sdconsole.interfaces.cli.output import show_error, write_message
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.terminal import look_at_terminal
@@ -43,22 +45,30 @@ app = typer.Typer(
 
 
 @app.callback()
-def console(context: typer.Context) -> None:
+def console(context: typer.Context, read_only: opt.ReadOnly = False) -> None:
     """Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console."""
     if context.invoked_subcommand is not None:
+        if read_only:
+            raise UsageError(
+                "usage",
+                "--read-only is for the console",
+                cause=f"{context.invoked_subcommand} is a command of its own",
+                next_step="sdconsole --read-only, or sdconsole attach --read-only",
+            )
         return
     reason = look_at_terminal().why_no_console
     if reason:
         write_message(f"the console cannot open here: {reason}\n")
         write_message(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
-    raise typer.Exit(open_console(load_settings()))
+    raise typer.Exit(open_console(load_settings(), Opening(read_only=read_only)))
 
 
 for commands in (
     run_commands,
     decide_commands,
     blocker_commands,
+    attach_commands,
     look_commands,
     status_command,
     report_commands,
@@ -85,13 +95,23 @@ _SLUGS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(given))
+    try:
+        code = _run(given)
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):  # whichever it was: nothing more can be said on it at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        code = ExitCode.PIPE_CLOSED
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments or "--output=json" in arguments
     try:
-        code = app(args=arguments, prog_name="sdconsole", standalone_mode=False)
+        command = typer.main.get_command(app)  # called step by step: Typer itself would hide a closed pipe
+        with command.make_context("sdconsole", arguments) as context:
+            code = command.invoke(context)
+    except typer.Exit as ended:
+        return int(ended.exit_code)
     except SdconsoleError as error:
         return show_error(error, as_json=as_json)
     except typer.TyperException as error:
@@ -100,8 +120,7 @@ def _run(arguments: list[str]) -> int:
         write_message("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+        raise
     except Exception as error:  # noqa: BLE001 - the process edge: no traceback reaches an operator
         if os.environ.get("SDCONSOLE_TRACEBACK"):
             write_message(traceback.format_exc())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sdconsole.config import Settings
 from sdconsole.errors import Verdict
@@ -14,15 +15,31 @@ from sdconsole.service import PreparedRun
 Prepare = Callable[[Callable[[int, int | None], None]], PreparedRun]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What the console begins with: a run to make and execute, or one to look at; else its home screen."""
+
+    prepare: Prepare | None = None
+    attach: str = ""
+    replay: bool = False
+    read_only: bool = False
+
+
 def can_open_console() -> bool:
     return not look_at_terminal().why_no_console
 
 
-def open_console(settings: Settings, prepare: Prepare | None = None) -> int:
+def open_console(settings: Settings, opening: Opening) -> int:
     """Block until the console is closed; the exit code is that of the last run in it."""
     from sdconsole.interfaces.tui.app import run_console
 
-    state = run_console(settings, prepare=prepare)
+    state = run_console(
+        settings,
+        prepare=opening.prepare,
+        attach=opening.attach,
+        replay=opening.replay,
+        read_only=opening.read_only,
+    )
     if state is None:
         return ExitCode.OK
     verdict = state.verdict or Verdict.FAILED

@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -31,12 +32,21 @@ _LOSSES_SHOWN = 5
 VERDICT_BY_SIGNAL = {signal.SIGINT: Verdict.INTERRUPTED, signal.SIGTERM: Verdict.TERMINATED}
 
 
+TRIES = 3
+"""How often a name may be typed before the run ends without its confirmation."""
+
+
 @dataclass(frozen=True, slots=True)
 class PromptGate:
-    """Asks at the terminal. An empty line or end of input leaves the question open."""
+    """Asks at the terminal. An empty line or end of input leaves the question open; a mistyped name is asked again."""
 
     by: str
     cancellation: Cancellation
+    _withdrawn: threading.Event = field(default_factory=threading.Event)
+
+    def withdraw(self) -> None:
+        """The question was answered elsewhere."""
+        self._withdrawn.set()
 
     def ask(self, question: Waiting) -> Answer:
         write_message("")
@@ -45,22 +55,40 @@ class PromptGate:
             write_message(f"  {safe_text(detail)}")
         if question.undo:
             write_message(f"  undo: {safe_text(question.undo)}")
-        wanted = f"type {question.expected} to continue" if question.expected else "continue? [y/N]"
-        typed = self.line(f"{wanted}, or press Enter to leave it for later: " if question.expected else f"{wanted} ")
-        if typed is None or (question.expected and not typed):
-            return Answer(False, self.by, "prompt", held=True)
-        accepted = typed == question.expected if question.expected else typed.lower() in {"y", "yes"}
-        return Answer(accepted, self.by, "prompt", typed=typed)
+        if not question.expected:
+            typed = self.line("continue? [y/N] ")
+            return self._held if typed is None else self._answer(typed.lower() in {"y", "yes"}, "")
+        typed = None
+        for left in reversed(range(TRIES)):
+            typed = self.line(f"type {question.expected} to continue, or press Enter to leave it for later: ")
+            if not typed:
+                return self._held
+            if typed == question.expected:
+                break
+            if left:
+                tries = "1 more try" if left == 1 else f"{left} more tries"
+                write_message(f"{safe_text(typed, limit=80)!r} is not {question.expected}; {tries}")
+        return self._answer(typed == question.expected, typed or "")
+
+    def _answer(self, accepted: bool, typed: str) -> Answer:
+        return Answer(accepted, self.by, "prompt", typed)
+
+    @property
+    def _held(self) -> Answer:
+        return Answer(False, self.by, "prompt", held=True)
 
     def line(self, prompt: str) -> str | None:
-        """A typed line, None at end of input or when the run was asked to stop meanwhile."""
+        """A typed line, None at end of input, or when the run was asked to stop or answered elsewhere meanwhile."""
+        self._withdrawn.clear()
         sys.stderr.write(prompt)
         sys.stderr.flush()
         answers: list[str] = []
         reader = threading.Thread(target=lambda: answers.append(sys.stdin.readline()), daemon=True)
         reader.start()
-        while reader.is_alive() and not self.cancellation.requested:
+        while reader.is_alive() and not self.cancellation.requested and not self._withdrawn.is_set():
             reader.join(0.1)
+        if self._withdrawn.is_set():
+            write_message("\nanswered elsewhere")
         line = answers[0] if answers else ""
         return line.strip() if line else None
 
@@ -90,20 +118,24 @@ def require_confirmation(options: RunOptions, *, changes_live: bool, expected: s
         )
 
 
-def execute(prepared: PreparedRun, options: RunOptions) -> int:
-    """Run to the end and tell the result; returns the exit code."""
-    operator = prepared.deployment.operator
-    expected = prepared.deployment.expected_name
-    gate: Gate = FlagGate(operator, yes=options.yes, confirm=options.confirm)
+def gate_of(options: RunOptions, operator: str, expected: str, cancellation: Cancellation) -> Gate:
+    """Who answers: the flags where they do, else the terminal where somebody can be asked."""
     answered = options.confirm is not None if expected else options.yes
     if not answered and options.can_ask:
-        gate = PromptGate(operator, prepared.cancellation)
+        return PromptGate(operator, cancellation)
+    return FlagGate(operator, yes=options.yes, confirm=options.confirm)
+
+
+def execute(prepared: PreparedRun, options: RunOptions) -> int:
+    """Run to the end and tell the result; returns the exit code."""
+    deployment = prepared.deployment
+    gate = gate_of(options, deployment.operator, deployment.expected_name, prepared.cancellation)
     received: list[signal.Signals] = []
     mode = chosen(options.progress, stderr_is_terminal=sys.stderr.isatty())
     stream = (json_lines,) if options.output is Output.JSONL else ()
     with progress_view(mode) as views, signals(prepared.cancellation, received):
         state = in_thread(lambda: prepared.execute(gate, (*views, *stream)))
-    return _tell(prepared, state, options, received)
+    return tell(state, options, folder=prepared.folder, received=received)
 
 
 def in_thread(work: Callable[[], Result]) -> Result:
@@ -152,7 +184,8 @@ def signals(cancellation: Cancellation, received: list[signal.Signals]) -> Itera
             signal.signal(number, handler)
 
 
-def _tell(prepared: PreparedRun, state: RunState, options: RunOptions, received: list[signal.Signals]) -> int:
+def tell(state: RunState, options: RunOptions, *, folder: Path, received: Sequence[signal.Signals] = ()) -> int:
+    """Print how a run ended; returns its exit code. `received` are the signals that stopped it."""
     verdict = state.verdict or Verdict.FAILED
     if verdict is Verdict.INTERRUPTED and received:
         verdict = VERDICT_BY_SIGNAL[received[0]]
@@ -165,7 +198,7 @@ def _tell(prepared: PreparedRun, state: RunState, options: RunOptions, received:
     error = state.finished.error if state.finished else None
     if error is not None:
         next_step = error.next_step or f"sdconsole resume {state.run_id}"
-        log = str(prepared.folder / "events.jsonl")
+        log = str(folder / "events.jsonl")
         for line in error_lines(replace(error, next_step=next_step), run=state.run_id, log=log):
             write_message(line)
     elif verdict is Verdict.HELD:

@@ -139,5 +139,6 @@ StateDir = Annotated[
     Path | None, typer.Option("--state-dir", help="Where runs and backups are kept; default: .sdconsole.")
 ]
 CleanFile = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="clean: where the clean file goes.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look only: nothing in the console changes anything.")]
 Source = Annotated[Path, typer.Argument(help="The SQLite export.", show_default=False)]
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest unfinished run.")]

@@ -16,8 +16,10 @@ from sdconsole.core.events import (
     Blocked,
     BlockerEnded,
     CheckResult,
+    Continued,
     LiveChanged,
     LogLine,
+    Paused,
     Record,
     ScoreReported,
     StageFinished,
@@ -106,6 +108,10 @@ def _edge_text(record: Record) -> str | None:
         case BlockerEnded() as event:
             done = "cancelled" if event.how == "cancel" else "ended"
             return f"{event.stage:<10} pid {event.pid} was {done} by {event.by} on {safe_text(event.host)}"
+        case Paused() as event:
+            return f"{event.stage:<10} rests, as {safe_text(event.by)} asked ({event.via})"
+        case Continued() as event:
+            return f"{event.stage:<10} goes on after {duration_text(event.rested_seconds)}"
         case LogLine(level="warning" | "error") as event:
             return f"{event.stage or 'run':<10} {event.level}: {safe_text(event.message)}"
         case _:

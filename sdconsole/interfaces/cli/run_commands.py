@@ -14,7 +14,7 @@ from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import PURPOSE
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli import stage_commands
-from sdconsole.interfaces.cli.console import can_open_console, open_console
+from sdconsole.interfaces.cli.console import Opening, can_open_console, open_console
 from sdconsole.interfaces.cli.date_options import DateFormats
 from sdconsole.interfaces.cli.execute import execute, require_confirmation
 from sdconsole.interfaces.cli.options import Output, RunOptions
@@ -80,7 +80,7 @@ def demo(
         return service.prepare_deploy(settings, DeployRequest(source=path, mode=Mode(settings.mode), demo=own))
 
     if not yes and not no_input and confirm is None and options.output is Output.TEXT and can_open_console():
-        raise typer.Exit(open_console(settings, prepare))
+        raise typer.Exit(open_console(settings, Opening(prepare=prepare)))
     if not settings.dsn and settings.target == EMBEDDED:
         require_confirmation(options, changes_live=Mode(settings.mode) is not Mode.BLUE_GREEN, expected="")
     write_message("making the synthetic export (kept for the next time)")

@@ -8,8 +8,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from sdconsole.interfaces.tui.actions import Action, Situation, available_here
+from sdconsole.interfaces.tui.actions import Action, available_here
 from sdconsole.interfaces.tui.look import Look
+from sdconsole.interfaces.tui.situation import Situation
 
 _LAST = ("help", "quit")
 _FIELD = " esc, then "
@@ -45,7 +46,7 @@ class ActionBar(Widget):
         if isinstance(self.screen.focused, Input):
             text.append(_FIELD, style=self._look.warn)
         for candidate in self._fitting(available_here(self._situation), self._situation):
-            possible = not candidate.why_not(self._situation)
+            possible = not candidate.reason(self._situation)
             text.append(f" {candidate.shown_key}", style=f"bold {self._look.accent}" if possible else self._look.faint)
             text.append(f" {candidate.label} ", style="" if possible else self._look.faint)
             self._ends.append((text.cell_len, candidate.id))
@@ -61,7 +62,7 @@ class ActionBar(Widget):
         """In the registry's order; when the line is short, the possible ones stay longer than the others."""
         shown = [candidate for candidate in actions if candidate.in_footer]
         droppable = [candidate for candidate in reversed(shown) if candidate.id not in _LAST]
-        droppable.sort(key=lambda candidate: not candidate.why_not(now))
+        droppable.sort(key=lambda candidate: not candidate.reason(now))
         room = self.size.width - (len(_FIELD) if isinstance(self.screen.focused, Input) else 0)
         while droppable and sum(map(_width, shown)) > room:
             shown.remove(droppable.pop(0))

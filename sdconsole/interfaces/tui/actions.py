@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-from sdconsole.core.model import RunKind
-from sdconsole.core.projection import RunState
-
-Place = Literal["home", "run"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What decides whether an action is possible now. `mine` = the run shown was executed in this sitting."""
-
-    place: Place
-    busy: bool = False
-    stopping: bool = False
-    frozen: bool = False
-    mine: bool = False
-    state: RunState = field(default_factory=RunState)
-    unfinished: str = ""
-    """The run that `resume` would take up on the home screen."""
-    low: bool = False
-    """The terminal is too low to show stages and tabs at once."""
-
+from sdconsole.interfaces.tui import situation as why
+from sdconsole.interfaces.tui.situation import Place, Situation
 
 WhyNot = Callable[[Situation], str]
 """The reason in words why the action is not possible now; "" when it is."""
+READ_ONLY = "the console was opened to look only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """`command` is the command line that does the same, "" for what only concerns the screen."""
+    """`command` is the command line that does the same, "" for what only concerns the screen. `changes` = it does more
+    than look, and is not possible in a read-only console."""
 
     id: str
     key: str
@@ -45,57 +27,21 @@ class Action:
     places: tuple[Place, ...] = ("home", "run")
     why_not: WhyNot
     in_footer: bool = True
+    changes: bool = False
 
-
-def _always(_: Situation) -> str:
-    return ""
-
-
-def _when_idle(now: Situation) -> str:
-    return "a run is under way" if now.busy else ""
-
-
-def _resume(now: Situation) -> str:
-    if now.busy:
-        return "a run is under way"
-    if now.place == "home":
-        return "" if now.unfinished else "there is no unfinished run"
-    if now.state.finished is None and now.mine:
-        return "the run never started"
-    return "the run is finished" if now.state.complete else ""
-
-
-def _rollback(now: Situation) -> str:
-    if now.busy:
-        return "a run is under way"
-    if not now.mine:
-        return "this run was not executed in this sitting: sdconsole rollback --to VERSION"
-    if now.state.started is not None and now.state.started.kind is RunKind.ROLLBACK:
-        return "this was a rollback; sdconsole rollback --to VERSION goes to any kept version"
-    change = now.state.live_changes[-1] if now.state.live_changes else None
-    if change is None:
-        return "this run did not change what readers see"
-    return "" if change.from_version else "there is no version to go back to"
-
-
-def _copy(now: Situation) -> str:
-    return "" if now.place == "home" or now.state.started else "the run has not started"
-
-
-def _freeze(now: Situation) -> str:
-    return "" if now.busy or now.frozen else "nothing moves"
-
-
-def _quit(now: Situation) -> str:
-    return "the run is stopping, the console closes when it has ended" if now.stopping else ""
-
-
-def _stages(now: Situation) -> str:
-    return "" if now.low else "the stages are in view"
+    def reason(self, now: Situation) -> str:
+        """Why it is not possible now; "" when it is."""
+        return READ_ONLY if self.changes and now.read_only else self.why_not(now)
 
 
 _RUN: tuple[Place, ...] = ("run",)
 _HOME: tuple[Place, ...] = ("home",)
+TABS = (
+    ("1", "overview", "the score, its dimensions and the rate"),
+    ("2", "quality", "where the points went, with sample rows and the SQL that finds them"),
+    ("3", "checks", "every check, failures first"),
+    ("4", "log", "the log"),
+)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -106,7 +52,19 @@ ACTIONS: tuple[Action, ...] = (
         help="Deploy the chosen source in the chosen mode",
         command="sdconsole deploy SOURCE --mode MODE",
         places=_HOME,
-        why_not=_when_idle,
+        why_not=why.when_idle,
+        changes=True,
+    ),
+    Action(
+        id="approve",
+        key="a",
+        shown_key="a",
+        label="Approve",
+        help="Answer the question of a held run, whoever executes it",
+        command="sdconsole approve RUN",
+        places=_RUN,
+        why_not=why.approve,
+        changes=True,
     ),
     Action(
         id="resume",
@@ -115,7 +73,19 @@ ACTIONS: tuple[Action, ...] = (
         label="Resume",
         help="Take up the unfinished run at the stage that was cut off; a held run asks its question again",
         command="sdconsole resume RUN",
-        why_not=_resume,
+        why_not=why.resume,
+        changes=True,
+    ),
+    Action(
+        id="pause",
+        key="p",
+        shown_key="p",
+        label="Pause run",
+        help="Let the run rest at its next safe point, or go on; no stage is lost",
+        command="sdconsole pause RUN",
+        places=_RUN,
+        why_not=why.pause,
+        changes=True,
     ),
     Action(
         id="rollback",
@@ -125,7 +95,8 @@ ACTIONS: tuple[Action, ...] = (
         help="Give readers the version before this one; asks first",
         command="sdconsole rollback",
         places=_RUN,
-        why_not=_rollback,
+        why_not=why.rollback,
+        changes=True,
     ),
     Action(
         id="copy",
@@ -133,7 +104,7 @@ ACTIONS: tuple[Action, ...] = (
         shown_key="y",
         label="Copy command",
         help="Copy the command line that does the same to the clipboard",
-        why_not=_copy,
+        why_not=why.copy,
     ),
     Action(
         id="freeze",
@@ -142,7 +113,7 @@ ACTIONS: tuple[Action, ...] = (
         label="Freeze view",
         help="Hold the picture still to read it; the run goes on",
         places=_RUN,
-        why_not=_freeze,
+        why_not=why.freeze,
     ),
     Action(
         id="home",
@@ -151,7 +122,48 @@ ACTIONS: tuple[Action, ...] = (
         label="Home",
         help="Back to the list of runs",
         places=_RUN,
-        why_not=_when_idle,
+        why_not=why.when_idle,
+    ),
+    Action(
+        id="replay",
+        key="e",
+        shown_key="e",
+        label="Replay",
+        help="Play the run again from its journal; once more goes to its end",
+        command="sdconsole attach RUN --replay",
+        places=_RUN,
+        why_not=why.replay,
+    ),
+    Action(
+        id="faster",
+        key="plus,equals_sign",
+        shown_key="+",
+        label="Faster",
+        help="Replay twice as fast, up to 128 times",
+        places=_RUN,
+        why_not=why.speed,
+        in_footer=False,
+    ),
+    Action(
+        id="slower",
+        key="minus",
+        shown_key="-",
+        label="Slower",
+        help="Replay half as fast, down to the run's own pace",
+        places=_RUN,
+        why_not=why.speed,
+        in_footer=False,
+    ),
+    Action(
+        id="abort",
+        key="x",
+        shown_key="x",
+        label="Give up",
+        help="Give the run up for good and drop what readers never saw of it; asks first",
+        command="sdconsole abort RUN",
+        places=_RUN,
+        why_not=why.abort,
+        changes=True,
     ),
     *(
         Action(
@@ -161,15 +173,10 @@ ACTIONS: tuple[Action, ...] = (
             label=name.capitalize(),
             help=f"Show {purpose}",
             places=_RUN,
-            why_not=_always,
+            why_not=why.always,
             in_footer=False,
         )
-        for key, name, purpose in (
-            ("1", "overview", "the score, its dimensions and the rate"),
-            ("2", "quality", "where the points went, with sample rows and the SQL that finds them"),
-            ("3", "checks", "every check, failures first"),
-            ("4", "log", "the log"),
-        )
+        for key, name, purpose in TABS
     ),
     Action(
         id="stages",
@@ -178,17 +185,17 @@ ACTIONS: tuple[Action, ...] = (
         label="Stages",
         help="Back to the stages on a terminal too low for both",
         places=_RUN,
-        why_not=_stages,
+        why_not=why.stages,
         in_footer=False,
     ),
-    Action(id="help", key="question_mark,f1", shown_key="?", label="Help", help="This list", why_not=_always),
+    Action(id="help", key="question_mark,f1", shown_key="?", label="Help", help="This list", why_not=why.always),
     Action(
         id="quit",
         key="q",
         shown_key="q",
         label="Quit",
         help="Leave; a run is stopped at its next safe point and can be resumed",
-        why_not=_quit,
+        why_not=why.quit_console,
     ),
 )
 

@@ -18,14 +18,18 @@ def run_console(
     *,
     prepared: Run | None = None,
     prepare: Prepare | None = None,
+    attach: str = "",
+    replay: bool = False,
+    read_only: bool = False,
     library: Library | None = None,
     terminal: Terminal | None = None,
 ) -> RunState | None:
     """Open the console and block until it is closed.
 
     `prepared` is a run to execute at once; `prepare(progress)` makes one first, on a thread of its own, with
-    `progress(done, total)` drawn as a bar. Without either the home screen opens. Look at `Terminal.why_no_console`
-    before calling.
+    `progress(done, total)` drawn as a bar. `attach` is the id of a run to look at, played again with `replay`. Without
+    any of them the home screen opens. In a `read_only` console nothing changes anything. Look at
+    `Terminal.why_no_console` before calling.
 
     Returns the state of the last run that was executed, None when there was none. Raises the error that kept the last
     wanted run from being prepared or from reaching an end: an SdconsoleError, Interrupted included.
@@ -39,6 +43,9 @@ def run_console(
         terminal or look_at_terminal(),
         operator=_operator(),
         opening=opening,
+        attach=attach,
+        replay=replay,
+        read_only=read_only,
     )
     try:
         app.run()

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdconsole.config import EMBEDDED, Settings
 from sdconsole.core.events import RunStarted
 from sdconsole.core.model import Mode, RunKind, StageName
-from sdconsole.core.plan import deploy_plan
+from sdconsole.core.plan import deploy_plan, restore_plan
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 from sdconsole.target.connect import safe_conninfo
@@ -16,6 +16,8 @@ from sdconsole.target.connect import safe_conninfo
 PROGRAM = "sdconsole"
 PLAIN_DSN = "dsn"
 """What a target is called that was given as a connection string only."""
+_WITHOUT_GATE = frozenset({"rollback", "restore", "versions"})
+"""Commands that read no export, and so take neither a contract nor a least score."""
 DEMO_FILE = "servicedesk-baseline-1.db"
 """The export that `sdconsole demo` makes when it is given no options."""
 
@@ -41,8 +43,10 @@ def run_command(settings: Settings, state: RunState) -> str:
     if started.kind is RunKind.ROLLBACK:
         to = ["--to", state.live_changes[-1].to_version] if state.live_changes else []
         return _command(settings, "rollback", *to)
-    if started.kind is not RunKind.DEPLOY:
-        return _command(settings, started.kind, started.source)
+    if started.kind is RunKind.RESTORE:
+        whole = restore_plan().stages
+        short = ["--until", started.stages[-1]] if started.stages and started.stages != whole else []
+        return _command(settings, "restore", started.source, *short)
     if Path(started.source) == (settings.state_dir / "demo" / DEMO_FILE).absolute():
         return _command(settings, "demo", *_mode(started.mode))
     until = _until(started)
@@ -53,6 +57,10 @@ def run_command(settings: Settings, state: RunState) -> str:
 
 def resume_command(run_id: str) -> str:
     return f"{PROGRAM} resume {shlex.quote(run_id)}"
+
+
+def attach_command(run_id: str) -> str:
+    return f"{PROGRAM} attach {shlex.quote(run_id)}"
 
 
 def approve_command(run_id: str) -> str:
@@ -82,9 +90,11 @@ def _command(settings: Settings, *words: str) -> str:
         options += ["--target", settings.target]
     elif settings.dsn:
         options += ["--dsn", safe_conninfo(settings.dsn)]
+    if words[0] in _WITHOUT_GATE:
+        return shlex.join([PROGRAM, *words, *options])
     if settings.contract is not None:
         options += ["--contract", str(settings.contract)]
-    if words[0] != "rollback" and settings.min_quality != type(settings).model_fields["min_quality"].default:
+    if settings.min_quality != type(settings).model_fields["min_quality"].default:
         options += ["--min-quality", f"{settings.min_quality:g}"]
     return shlex.join([PROGRAM, *words, *options])
 
@@ -99,11 +109,14 @@ def next_commands(settings: Settings, state: RunState) -> tuple[str, ...]:
 
 
 def _next(settings: Settings, state: RunState, started: RunStarted) -> list[str]:
+    if state.verdict is Verdict.ABORTED:
+        return [run_command(settings, state)]  # nothing carries an aborted run on
     if state.verdict is Verdict.HELD:
         return [approve_command(state.run_id)]
     if not state.complete:
         return [resume_command(state.run_id)]
-    if started.kind is RunKind.DEPLOY and StageName.LOAD in started.stages and not state.live_changes:
+    made = {StageName.LOAD, StageName.RESTORE} & set(started.stages)
+    if made and not state.live_changes:
         return [f"{resume_command(state.run_id)} --until {StageName.CUTOVER}"]
     before = state.live_changes[-1].from_version if state.live_changes else None
     if before is None:

@@ -13,17 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from sdconsole.config import Settings
-from sdconsole.core.events import Record
-from sdconsole.core.model import StageName
-from sdconsole.core.runs import RunSummary
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.interfaces.terminal import Terminal
 from sdconsole.interfaces.tui import commands, questions
 from sdconsole.interfaces.tui.action_bar import ActionBar
 from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
-from sdconsole.interfaces.tui.desk import Desk
 from sdconsole.interfaces.tui.dialog import Dialog
-from sdconsole.interfaces.tui.errands import run_errand
 from sdconsole.interfaces.tui.feed import Feed
 from sdconsole.interfaces.tui.help_screen import HelpScreen
 from sdconsole.interfaces.tui.home import HomeScreen
@@ -31,23 +26,34 @@ from sdconsole.interfaces.tui.library import Library, Prepare
 from sdconsole.interfaces.tui.picture import Preparing
 from sdconsole.interfaces.tui.shown import Shown
 from sdconsole.interfaces.tui.signals import stop_on_signals
+from sdconsole.interfaces.tui.watch_deeds import WatchDeeds
 
 STOPPED_BY_OPERATOR = "the operator quit the console"
 
 
-class ConsoleApp(Desk):
-    """`opening` is a run to start at once; without it the home screen is shown."""
+class ConsoleApp(WatchDeeds):
+    """`opening` is a run to start at once, `attach` one to look at; without either the home screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(entry.key, f"do('{entry.id}')", entry.label, show=False) for entry in ACTIONS
     ]
 
     def __init__(
-        self, settings: Settings, library: Library, terminal: Terminal, *, operator: str, opening: Prepare | None = None
+        self,
+        settings: Settings,
+        library: Library,
+        terminal: Terminal,
+        *,
+        operator: str,
+        opening: Prepare | None = None,
+        attach: str = "",
+        replay: bool = False,
+        read_only: bool = False,
     ) -> None:
-        super().__init__(settings, terminal, operator=operator)
+        super().__init__(settings, terminal, operator=operator, read_only=read_only)
         self.library = library
         self._opening = opening
+        self._looked_at, self._played = attach, replay
         self._restore_signals: Callable[[], None] = lambda: None
         self._deeds: Mapping[str, Callable[[], object]] = {
             "start": self._start,
@@ -56,6 +62,12 @@ class ConsoleApp(Desk):
             "copy": self._copy,
             "freeze": self._freeze,
             "home": self.show_home,
+            "approve": self._approve,
+            "abort": self.give_up,
+            "pause": self.pause,
+            "replay": self.replay,
+            "faster": lambda: self.change_speed(faster=True),
+            "slower": lambda: self.change_speed(faster=False),
             "stages": self._show_stages,
             "help": lambda: self.push_screen(HelpScreen(self.situation, self.look)),
             "quit": self._quit,
@@ -64,9 +76,11 @@ class ConsoleApp(Desk):
     def on_mount(self) -> None:
         self._restore_signals = stop_on_signals(self.stop_and_leave)
         self.theme_changed_signal.subscribe(self, lambda _: self.draw())
-        self._read_lists()
+        self.read_lists()
         if self._opening is not None:
             self._begin_here(self._opening)
+        elif self._looked_at:
+            self.open_run(self._looked_at, replay=self._played)
 
     def on_unmount(self) -> None:
         self._restore_signals()
@@ -74,20 +88,17 @@ class ConsoleApp(Desk):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         now = self.situation
         for entry in available_here(now):
-            reason = entry.why_not(now)
+            reason = entry.reason(now)
             title = f"{entry.label} (not now: {reason})" if reason else entry.label
             yield SystemCommand(title, entry.help, partial(self.action_do, entry.id))
         yield SystemCommand("Colours", "Choose another theme, light or dark", self.search_themes)
-
-    def run_has_ended(self) -> None:
-        self._read_lists()
 
     def action_do(self, action_id: str) -> None:
         """Do what a key, the footer or the palette asks for, or say why it is not possible."""
         entry, now = action(action_id), self.situation
         if now.place not in entry.places:
             return
-        reason = entry.why_not(now)
+        reason = entry.reason(now)
         if reason:
             self.notify(f"{entry.label}: {safe_text(reason)}", severity="warning", markup=False)
         elif action_id.startswith("tab-") and self.run_screen is not None:
@@ -108,40 +119,7 @@ class ConsoleApp(Desk):
 
     @on(HomeScreen.OpenWanted)
     def _open_wanted(self, message: HomeScreen.OpenWanted) -> None:
-        run_id = message.run_id
-        run_errand(self.call_later, lambda: tuple(self.library.records(run_id)), then=self._open, failed=self._tell)
-
-    def _open(self, records: tuple[Record, ...]) -> None:
-        """Look at a run of before, as its journal tells it."""
-        if self.session.busy or self.shown is not None:
-            return
-        feed = Feed(self.draw_soon)
-        feed.preload(records)
-        self.show_run(Shown(feed, self.settings))
-
-    def _tell(self, error: Exception) -> None:
-        self.notify(safe_text(str(error), limit=300), severity="error", markup=False)
-
-    def _read_lists(self) -> None:
-        """The runs, what is live and how long stages took; nothing of it keeps the screen waiting."""
-        library, home = self.library, self.home
-
-        def read() -> tuple[tuple[RunSummary, ...], Mapping[StageName, float]]:
-            rows = library.runs()
-            return rows, library.expected_seconds(rows)
-
-        def show(found: tuple[tuple[RunSummary, ...], Mapping[StageName, float]]) -> None:
-            rows, self.expected = found
-            home.show_runs(rows, self.look)
-            self.draw()
-
-        run_errand(self.call_later, read, then=show, failed=lambda error: home.show_unreadable(error, self.look))
-        run_errand(
-            self.call_later,
-            library.live_version,
-            then=lambda text: home.show_live(text, self.look),
-            failed=lambda error: home.show_live(f"live version not known: {error}", self.look),
-        )
+        self.open_run(message.run_id)
 
     def _start(self) -> None:
         chosen = self.home.form.chosen
@@ -156,6 +134,12 @@ class ConsoleApp(Desk):
         now = self.situation
         run_id = now.unfinished if now.place == "home" else now.state.run_id
         self._begin_here(lambda _: self.library.resume(run_id))
+
+    def _approve(self) -> None:
+        if self.situation.asks_elsewhere and self.shown is not None:
+            self.answer_elsewhere(self.shown.state)
+        else:
+            self._resume()
 
     def _begin_here(self, prepare: Prepare) -> None:
         """Begin on the run screen, which shows how the run is made ready."""

@@ -16,15 +16,23 @@ from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.terminal import Terminal
 from sdconsole.interfaces.tui import questions
 from sdconsole.interfaces.tui.action_bar import ActionBar
-from sdconsole.interfaces.tui.actions import Situation
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.feed import Feed
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.library import Prepare
 from sdconsole.interfaces.tui.picture import Picture, Preparing
 from sdconsole.interfaces.tui.run_screen import RunScreen
-from sdconsole.interfaces.tui.session import Asked, PrepareAdvanced, RunChanged, RunEnded, RunReady, Session
+from sdconsole.interfaces.tui.session import (
+    AnsweredElsewhere,
+    Asked,
+    PrepareAdvanced,
+    RunChanged,
+    RunEnded,
+    RunReady,
+    Session,
+)
 from sdconsole.interfaces.tui.shown import Shown
+from sdconsole.interfaces.tui.situation import Situation
 from sdconsole.interfaces.tui.styled_app import StyledApp
 
 FRAME_SECONDS = 0.1
@@ -35,9 +43,10 @@ TICK_SECONDS = 0.5
 class Desk(StyledApp):
     """After it has ended, `final_state` is the state of the last run and `failure` what kept it from having one."""
 
-    def __init__(self, settings: Settings, terminal: Terminal, *, operator: str) -> None:
+    def __init__(self, settings: Settings, terminal: Terminal, *, operator: str, read_only: bool = False) -> None:
         super().__init__(terminal)
         self.settings = settings
+        self.read_only = read_only
         self.session = Session(self.post_message, operator)
         self.final_state: RunState | None = None
         self.failure: BaseException | None = None
@@ -64,6 +73,10 @@ class Desk(StyledApp):
             stopping=self.session.stopping,
             frozen=shown is not None and shown.frozen,
             mine=shown is not None and shown.run is not None,
+            alive=shown is not None and shown.alive,
+            replaying=shown is not None and shown.replaying,
+            pause_wanted=self.session.pause_wanted,
+            read_only=self.read_only,
             state=RunState() if shown is None else shown.state,
             unfinished="" if unfinished is None else unfinished.run_id,
             low=screen is not None and screen.is_low,
@@ -90,6 +103,8 @@ class Desk(StyledApp):
     def finish(self) -> None:
         """Close the console; nothing is drawn from here on, while its widgets are taken down."""
         self._over = True
+        if self.shown is not None and self.shown.watching is not None:
+            self.shown.watching.stop()
         self.exit()
 
     def run_has_ended(self) -> None:
@@ -118,6 +133,11 @@ class Desk(StyledApp):
             question = questions.confirmation(message.question, production=run.production)
             self.push_screen(Dialog(question), lambda typed: gate.hold() if typed is None else gate.confirm(typed))
 
+    @on(AnsweredElsewhere)
+    def _answered_elsewhere(self) -> None:
+        self._close_dialogs()
+        self.notify("answered elsewhere")
+
     @on(RunEnded)
     def _run_ended(self, message: RunEnded) -> None:
         if any(isinstance(screen, Dialog) for screen in self.screen_stack):
@@ -141,6 +161,7 @@ class Desk(StyledApp):
         """Put a run on the screen, above the home screen and nothing else."""
         self.show_home()
         self.shown = shown
+        shown.read_only = self.read_only
         shown.refresh()
         self.run_screen = RunScreen(self._picture(shown))
         self.push_screen(self.run_screen)
@@ -150,6 +171,8 @@ class Desk(StyledApp):
         self._close_dialogs()
         if self.run_screen is not None:
             self.run_screen.dismiss(None)
+        if self.shown is not None and self.shown.watching is not None:
+            self.shown.watching.stop()
         self.run_screen = self.shown = None
 
     def draw(self) -> None:
@@ -159,7 +182,8 @@ class Desk(StyledApp):
             return
         shown, screen, look = self.shown, self.run_screen, self.look
         if shown is None or screen is None:
-            self.home.draw_top(Shown(Feed(self.draw_soon), self.settings).top(look, stopping=self.session.stopping))
+            nothing = Shown(Feed(self.draw_soon), self.settings, read_only=self.read_only)
+            self.home.draw_top(nothing.top(look, stopping=self.session.stopping))
         elif shown.frozen:
             screen.draw_top(shown.top(look))
         else:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sdconsole.core.events import (
     Answered,
     Blocked,
     BlockerEnded,
     CheckResult,
+    Continued,
     LiveChanged,
     LogLine,
+    Paused,
     Record,
     RunFinished,
     RunResumed,
@@ -59,6 +62,8 @@ class Feed:
         self._monotonic = monotonic
         self._received = monotonic()
         self._entries: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
+        self.ticking = True
+        """Whether the run's time goes on between two records."""
         self.state = earlier or RunState()
 
     def __call__(self, record: Record) -> None:
@@ -68,10 +73,10 @@ class Feed:
             self._announced = True
             self._announce()
 
-    def preload(self, records: Iterable[Record]) -> None:
-        """Take in a journal without announcing each record."""
-        for record in records:
-            self._add(record)
+    def wait_since(self, at: str) -> None:
+        """The newest record is of this UTC time, not of now."""
+        behind = (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+        self._received = self._monotonic() - max(0.0, behind)
 
     def take(self) -> tuple[RunState, list[Entry]]:
         """The state now and the log lines since the last call; from here on the next record is announced again."""
@@ -83,7 +88,7 @@ class Feed:
     def elapsed_seconds(self) -> float:
         """The run's time, going on between two records."""
         state = self.state
-        if state.started is None or state.finished is not None:
+        if state.started is None or state.finished is not None or not self.ticking:
             return state.elapsed_seconds
         return state.elapsed_seconds + self._monotonic() - self._received
 
@@ -125,6 +130,10 @@ def log_entry(record: Record) -> Entry | None:
         case BlockerEnded() as event:
             done = "cancelled" if event.how == "cancel" else "ended"
             return entry("warning", event.stage, f"pid {event.pid} was {done} by {event.by} on {event.host}")
+        case Paused() as event:
+            return entry("warning", event.stage, f"rests, as {event.by} asked ({event.via})")
+        case Continued() as event:
+            return entry("info", event.stage, f"goes on after {event.rested_seconds:.0f} s")
         case LiveChanged() as event:
             text = f"{event.live_schema} now shows {event.to_version} (before: {event.from_version or 'nothing'})"
             return entry("good", event.stage, text)

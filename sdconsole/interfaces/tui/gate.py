@@ -13,15 +13,23 @@ VIA = "console"
 
 
 class ConsoleGate:
-    """One run's gate. `present` is called on the engine's thread and must only pass the question on.
+    """One run's gate. `present` is called on the engine's thread and must only pass the question on;
+    `withdrawn` likewise when somebody else has answered it.
 
     A question that is not answered stays held: when the run is cancelled, and when the console goes away.
     """
 
-    def __init__(self, operator: str, cancellation: Cancellation, present: Callable[[Waiting], object]) -> None:
+    def __init__(
+        self,
+        operator: str,
+        cancellation: Cancellation,
+        present: Callable[[Waiting], object],
+        withdrawn: Callable[[], object] = lambda: None,
+    ) -> None:
         self._operator = operator
         self._cancellation = cancellation
         self._present = present
+        self._withdrawn = withdrawn
         self._answers: SimpleQueue[Answer] | None = None
 
     @property
@@ -46,6 +54,12 @@ class ConsoleGate:
     def hold(self) -> None:
         """Leave the open question open; the run ends held."""
         self._answer(Answer(False, self._operator, VIA, held=True))
+
+    def withdraw(self) -> None:
+        """The open question was answered elsewhere: close it here."""
+        if self._answers is not None:
+            self._withdrawn()
+            self.hold()
 
     def _answer(self, answer: Answer) -> None:
         answers = self._answers

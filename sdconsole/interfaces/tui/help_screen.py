@@ -12,8 +12,9 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sdconsole.interfaces.tui.actions import Situation, available_here
+from sdconsole.interfaces.tui.actions import available_here
 from sdconsole.interfaces.tui.look import Look
+from sdconsole.interfaces.tui.situation import Situation
 
 _MORE = (
     ("ctrl+p", "Palette", "Find an action by its name, change the colours"),
@@ -42,7 +43,7 @@ class HelpScreen(ModalScreen[None]):
         table.add_column(width=6, no_wrap=True)
         table.add_column(ratio=1)
         for candidate in available_here(self._situation):
-            reason = candidate.why_not(self._situation)
+            reason = candidate.reason(self._situation)
             words = Text.assemble((candidate.label, "bold"), f"  {candidate.help}")
             if candidate.command:
                 words.append(f"\n{candidate.command}", style=look.dim)

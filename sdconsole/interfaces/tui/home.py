@@ -15,7 +15,6 @@ from textual.widgets import Button, DataTable, Input, Static
 
 from sdconsole.core.model import Mode
 from sdconsole.core.runs import RunSummary
-from sdconsole.errors import Verdict
 from sdconsole.interfaces.safe_text import safe
 from sdconsole.interfaces.tui import figures
 from sdconsole.interfaces.tui.action_bar import ActionBar
@@ -43,6 +42,7 @@ class HomeScreen(Screen[None]):
     def __init__(self, mode: Mode) -> None:
         super().__init__()
         self.form = DeployForm(mode)
+        self.running: RunSummary | None = None
         self.unfinished: RunSummary | None = None
         self._rows: tuple[RunSummary, ...] = ()
         self._look: Look | None = None
@@ -88,6 +88,7 @@ class HomeScreen(Screen[None]):
 
     def show_runs(self, rows: Sequence[RunSummary], look: Look) -> None:
         self._rows = tuple(rows[:SHOWN_RUNS])
+        self.running = next((row for row in rows if row.alive), None)
         self.unfinished = next((row for row in rows if row.resumable), None)
         self._look = look
         self._say("#no-runs", None if rows else Text("no runs yet", style=look.dim))
@@ -108,27 +109,31 @@ class HomeScreen(Screen[None]):
         self.form.show_sources([row.source for row in self._rows if row.source])
 
     def _draw_unfinished(self, look: Look) -> None:
-        row = self.unfinished
+        row = self.running or self.unfinished
         self.query_one("#unfinished").display = row is not None
         if row is None:
             return
-        held = row.verdict is Verdict.HELD
+        held = row.waits
         stage = row.next_stage or "its end"
+        words = f"Held before {stage}" if held else f"Unfinished: resume from {stage}?"
+        if row.alive:
+            words = f"Another process {'asks' if held else 'runs'} now: {stage}"
         text = Text.assemble(
-            (f"Held before {stage}" if held else f"Unfinished: resume from {stage}?", f"bold {look.warn}"),
+            (words, f"bold {look.warn}"),
             (f"\n{row.run_id}  {figures.day_and_time(row.started_at)}  ", look.dim),
             safe(row.source or row.kind, style=look.dim, limit=200),
         )
         self.query_one("#unfinished-text", Static).update(text)
         button = self.query_one("#resume", Button)
-        button.label = "Answer" if held else "Resume"
+        button.label = "Watch" if row.alive else "Answer" if held else "Resume"
         source = self.query_one("#source", Input)
         if source.has_focus and not source.value:
             button.focus()
 
     @on(Button.Pressed, "#resume")
     def _resume(self) -> None:
-        self.post_message(ActionBar.Chosen("resume"))
+        running = self.running
+        self.post_message(ActionBar.Chosen("resume") if running is None else self.OpenWanted(running.run_id))
 
     @on(DataTable.RowSelected, "#runs")
     def _open(self, event: DataTable.RowSelected) -> None:
@@ -144,7 +149,7 @@ class HomeScreen(Screen[None]):
 
     def _focus_the_likely(self) -> None:
         """An unfinished run comes first, then the path of a new one."""
-        self.query_one("#source" if self.unfinished is None else "#resume").focus()
+        self.query_one("#source" if self.unfinished is None and self.running is None else "#resume").focus()
 
     def on_descendant_focus(self) -> None:
         self.query_one(ActionBar).refresh()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sdconsole.core.bus import View
-from sdconsole.core.events import Record
+from sdconsole.core.events import Record, Waiting
 from sdconsole.core.gates import Gate
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import Plan
@@ -60,6 +60,25 @@ class Library(Protocol):
     def rollback(self) -> Run: ...
     def runs(self) -> tuple[RunSummary, ...]: ...
     def records(self, run_id: str) -> Iterable[Record]: ...
+    def follow(self, run_id: str, again: Callable[[], bool]) -> Iterable[Record]:
+        """The run's records and those to come, for as long as `again`, which waits a moment, says so."""
+        ...
+
+    def is_alive(self, run_id: str) -> bool:
+        """Whether some process executes the run now."""
+        ...
+
+    def answer(self, run_id: str, question: Waiting, typed: str) -> None:
+        """Say yes to the question that another process asks."""
+        ...
+
+    def abort(self, run_id: str) -> str:
+        """Give the run up for good; what became of it, in words."""
+        ...
+
+    def pause(self, run_id: str, *, rest: bool) -> None:
+        """Let a run that another process executes rest, or go on."""
+        ...
 
     def live_version(self) -> str:
         """In words: the version readers see, or why it is not known."""

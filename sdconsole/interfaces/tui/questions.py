@@ -27,6 +27,21 @@ def confirmation(waiting: Waiting, *, production: bool) -> Question:
     )
 
 
+def giving_up(state: RunState) -> Question:
+    """What abort does. It cannot be undone, and touches nothing that readers see."""
+    return Question(
+        title="Give up",
+        prompt=f"Give {state.run_id} up for good?",
+        details=(
+            "A version that readers never saw is dropped; one that they saw stays.",
+            "The run's files stay: journal, profile, quarantine.",
+        ),
+        undo="none: a new deployment makes the version again",
+        yes="Give it up",
+        no="Keep it",
+    )
+
+
 def leaving(state: RunState, run_id: str, *, asking: bool) -> Question:
     """What quitting does now. `run_id` is "" while the run is still being made ready."""
     if not run_id:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sdconsole import service
 from sdconsole.config import EMBEDDED, Settings
-from sdconsole.core.events import Record
+from sdconsole.core.events import Record, Waiting
 from sdconsole.core.model import FINISHED, Mode, StageName
 from sdconsole.core.runs import RunSummary
+from sdconsole.interfaces.tui.gate import VIA
+from sdconsole.service import decisions
 from sdconsole.target.ledger import VersionState
 
 _LOOKED_AT = 5
@@ -36,6 +38,24 @@ class ServiceLibrary:
 
     def records(self, run_id: str) -> Iterable[Record]:
         return service.read_records(self._settings, run_id)
+
+    def follow(self, run_id: str, again: Callable[[], bool]) -> Iterable[Record]:
+        return service.follow_run(self._settings, run_id, again=again)
+
+    def is_alive(self, run_id: str) -> bool:
+        return service.is_alive(self._settings, run_id)
+
+    def answer(self, run_id: str, question: Waiting, typed: str) -> None:
+        service.answer_run(self._settings, run_id, question, accepted=True, typed=typed, via=VIA)
+
+    def abort(self, run_id: str) -> str:
+        aborted = decisions.abort_run(self._settings, run_id)
+        dropped = f"dropped {', '.join(aborted.dropped)}" if aborted.dropped else "nothing had to be dropped"
+        kept = f"; kept {', '.join(aborted.kept)}" if aborted.kept else ""
+        return f"{aborted.run_id} was given up: {dropped}{kept}"
+
+    def pause(self, run_id: str, *, rest: bool) -> None:
+        (service.pause_run if rest else service.unpause_run)(self._settings, run_id, via=VIA)
 
     def live_version(self) -> str:
         """The embedded server is asked only when it runs: looking must not start one."""

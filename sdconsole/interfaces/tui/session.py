@@ -13,9 +13,10 @@ from textual.message import Message
 
 from sdconsole.core.events import Waiting
 from sdconsole.core.projection import RunState
+from sdconsole.core.stage import Wish
 from sdconsole.errors import Interrupted
 from sdconsole.interfaces.tui.feed import Feed
-from sdconsole.interfaces.tui.gate import ConsoleGate
+from sdconsole.interfaces.tui.gate import VIA, ConsoleGate
 from sdconsole.interfaces.tui.library import Prepare, Run
 
 
@@ -52,6 +53,10 @@ class Asked(Message):
     def __init__(self, question: Waiting) -> None:
         self.question = question
         super().__init__()
+
+
+class AnsweredElsewhere(Message):
+    """The question that was asked needs no answer here any more."""
 
 
 class RunEnded(Message):
@@ -104,6 +109,19 @@ class Session:
         if self.run is not None:
             self._stopper.submit(self.run.cancellation.cancel, reason)
 
+    def toggle_pause(self) -> None:
+        """Let the run rest at its next safe point, or go on."""
+        if self.run is not None:
+            cancellation, wish = self.run.cancellation, Wish(self._operator, VIA)
+            if cancellation.pause_wanted:
+                cancellation.unpause(wish)
+            else:
+                cancellation.pause(wish)
+
+    @property
+    def pause_wanted(self) -> bool:
+        return self.busy and self.run is not None and self.run.cancellation.pause_wanted
+
     def close(self, reason: str) -> None:
         """Cancel what is under way and wait for its end. A question that is open stays held."""
         gate = self.gate
@@ -119,7 +137,12 @@ class Session:
         if self._stop.is_set():
             run.close()
             raise Interrupted(cause=self._reason)
-        self.gate = ConsoleGate(self._operator, run.cancellation, lambda question: self._post(Asked(question)))
+        self.gate = ConsoleGate(
+            self._operator,
+            run.cancellation,
+            lambda question: self._post(Asked(question)),
+            lambda: self._post(AnsweredElsewhere()),
+        )
         self.feed = Feed(self._changed, earlier=run.earlier)
         self.run = run
         if self._stop.is_set():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sdconsole.config import Settings
+from sdconsole.core import runs
 from sdconsole.core.model import StageName, StageStatus
 from sdconsole.core.projection import RunState
 from sdconsole.errors import SdconsoleError, Verdict
@@ -17,26 +18,41 @@ from sdconsole.interfaces.tui.outlook import remaining_seconds
 from sdconsole.interfaces.tui.picture import Picture, Preparing
 from sdconsole.interfaces.tui.top_bar import TopBar
 from sdconsole.interfaces.tui.verdict_panel import error_report
+from sdconsole.interfaces.tui.watching import Follower, Replayer
 
 
 @dataclass(slots=True)
 class Shown:
-    """A run on the screen. `run` is None for one that is only looked at, or that does not exist yet."""
+    """A run on the screen. `run` is None for one that is only looked at, or that does not exist yet; `watching` fills
+    the feed of one that is only looked at."""
 
     feed: Feed
     settings: Settings
     run: Run | None = None
+    watching: Follower | Replayer | None = None
     state: RunState = field(default_factory=RunState)
     entries: list[Entry] = field(default_factory=list)
     """Log lines that were not drawn yet."""
     preparing: Preparing | None = None
     error: BaseException | None = None
     frozen: bool = False
+    read_only: bool = False
 
     def refresh(self) -> None:
         """Take what is new from the feed."""
         self.state, entries = self.feed.take()
         self.entries += entries
+        if self.watching is not None:
+            self.error = self.watching.error
+
+    @property
+    def alive(self) -> bool:
+        """Another process executes the run."""
+        return self.watching is not None and self.watching.alive
+
+    @property
+    def replaying(self) -> bool:
+        return isinstance(self.watching, Replayer) and not self.watching.over
 
     def take_entries(self) -> list[Entry]:
         """The log lines that were not drawn yet."""
@@ -51,6 +67,7 @@ class Shown:
             target=target,
             live_schema=schema,
             production=production,
+            read_only=self.read_only,
             activity=activity,
             activity_style=style,
             run_id=self.state.run_id or (self.run.run_id if self.run is not None else ""),
@@ -69,9 +86,16 @@ class Shown:
             elapsed_seconds=elapsed,
             preparing=self.preparing,
             error=error_report(self.error) if self.error is not None else None,
-            log_path=str(self.run.folder / "events.jsonl") if self.run is not None else "",
+            log_path=self._log_path(),
             commands=next_commands(self.settings, self.state),
         )
+
+    def _log_path(self) -> str:
+        if self.run is not None:
+            return str(self.run.folder / runs.JOURNAL)
+        if self.watching is None:
+            return ""
+        return str(runs.runs_folder(self.settings.state_dir) / self.watching.run_id / runs.JOURNAL)
 
     def _target(self) -> tuple[str, str, bool]:
         started = self.state.started
@@ -90,15 +114,24 @@ class Shown:
         if self.frozen:
             words = "VIEW FROZEN, space goes on" if self.feed.state.finished is None else "VIEW FROZEN, run has ended"
             return words, f"bold reverse {look.warn}"
+        if isinstance(self.watching, Replayer) and not self.watching.over:
+            return f"REPLAY x{self.watching.speed}", f"bold reverse {look.accent}"
         if stopping:
             return "stopping", look.warn
+        if state.paused is not None:
+            return "PAUSED, p goes on", f"bold reverse {look.warn}"
+        if self.run is not None and self.run.cancellation.pause_wanted and state.finished is None:
+            return "pausing at the next safe point", look.warn
         if self.preparing is not None:
             return "preparing", look.accent
         if state.verdict is not None:
             verdict = str(state.verdict).replace("-", " ")
             return verdict, look.ok if state.verdict is Verdict.OK else look.warn
+        if self.watching is not None and not self.alive and state.started is not None:
+            return "cut off: nobody executes it", look.warn
         if state.current is None:
             return "", ""
+        elsewhere = ", elsewhere" if self.alive else ""
         if state.current.status is StageStatus.WAITING:
-            return "waits for you", f"bold {look.warn}"
-        return str(state.current.name), look.accent
+            return f"waits for you{elsewhere}", f"bold {look.warn}"
+        return f"{state.current.name}{elsewhere}", look.accent

@@ -12,6 +12,7 @@ from sdconsole.interfaces.tui import figures
 from sdconsole.interfaces.tui.look import Look
 
 PRODUCTION = " PRODUCTION "
+READ_ONLY = " READ ONLY "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class TopBar:
     target: str
     live_schema: str
     production: bool
+    read_only: bool = False
     activity: str = ""
     activity_style: str = ""
     run_id: str = ""
@@ -47,6 +49,8 @@ class TopBar:
         text = Text(no_wrap=True, overflow="ellipsis")
         if self.production:
             text.append(PRODUCTION, style=f"bold reverse {self.look.bad}")
+        if self.read_only:
+            text.append(READ_ONLY, style=f"bold reverse {self.look.dim}")
         text.append(f" {safe_text(self.target, limit=30)}", style="bold")
         if dropped < 2 and self.live_schema and self.live_schema != self.target:
             text.append(f" {safe_text(self.live_schema, limit=40)}")

@@ -1,0 +1,141 @@
+"""What decides which actions are possible now, and the reasons in words why one is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sdconsole.core.model import FINISHED, RunKind
+from sdconsole.core.projection import RunState
+from sdconsole.errors import Verdict
+
+Place = Literal["home", "run"]
+UNDER_WAY = "a run is under way"
+ELSEWHERE = "another process executes this run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """`busy` = this console executes a run; `mine` = it executed the one that is shown; `alive` = another process does.
+
+    `low` = the terminal is too low to show stages and tabs at once. `unfinished` is the run that the home screen offers
+    to take up.
+    """
+
+    place: Place
+    busy: bool = False
+    stopping: bool = False
+    frozen: bool = False
+    mine: bool = False
+    alive: bool = False
+    replaying: bool = False
+    pause_wanted: bool = False
+    read_only: bool = False
+    state: RunState = field(default_factory=RunState)
+    unfinished: str = ""
+    low: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        return self.state.verdict is Verdict.ABORTED
+
+    @property
+    def asks_elsewhere(self) -> bool:
+        """Another process waits for the answer to its question."""
+        return self.alive and self.state.waiting is not None and self.state.finished is None
+
+
+def always(_: Situation) -> str:
+    return ""
+
+
+def when_idle(now: Situation) -> str:
+    return UNDER_WAY if now.busy else ""
+
+
+def resume(now: Situation) -> str:
+    if now.busy:
+        return UNDER_WAY
+    if now.place == "home":
+        return "" if now.unfinished else "there is no unfinished run"
+    if now.alive:
+        return ELSEWHERE
+    if now.state.finished is None and now.mine:
+        return "the run never started"
+    if now.given_up:
+        return "the run was given up"
+    return "the run is finished" if now.state.complete else ""
+
+
+def approve(now: Situation) -> str:
+    if now.busy:
+        return UNDER_WAY
+    if now.asks_elsewhere:
+        return ""
+    if now.alive:
+        return "another process executes this run and asks nothing now"
+    held = now.state.waiting is not None and not now.given_up
+    return "" if held else "the run does not wait for a confirmation"
+
+
+def abort(now: Situation) -> str:
+    if now.busy:
+        return UNDER_WAY
+    if now.alive and not now.asks_elsewhere:
+        return "another process executes this run; stop that one first"
+    if now.given_up:
+        return "the run was given up already"
+    if now.state.started is None:
+        return "the run has not started"
+    finished = bool(now.state.stages) and all(stage.status in FINISHED for stage in now.state.stages)
+    return "the run is finished; b rolls it back" if finished and now.state.live_changed else ""
+
+
+def rollback(now: Situation) -> str:
+    if now.busy:
+        return UNDER_WAY
+    if not now.mine:
+        return "this run was not executed in this sitting: sdconsole rollback --to VERSION"
+    if now.state.started is not None and now.state.started.kind is RunKind.ROLLBACK:
+        return "this was a rollback; sdconsole rollback --to VERSION goes to any kept version"
+    change = now.state.live_changes[-1] if now.state.live_changes else None
+    if change is None:
+        return "this run did not change what readers see"
+    return "" if change.from_version else "there is no version to go back to"
+
+
+def copy(now: Situation) -> str:
+    return "" if now.place != "run" or now.state.started else "the run has not started"
+
+
+def freeze(now: Situation) -> str:
+    moving = now.busy or now.alive or now.replaying
+    return "" if moving or now.frozen else "nothing moves"
+
+
+def pause(now: Situation) -> str:
+    if not (now.busy or now.alive):
+        return "nothing is being executed"
+    if now.state.finished is not None:
+        return "the run has ended"
+    if now.stopping:
+        return "the run is stopping"
+    return "the run waits for an answer already" if now.state.waiting is not None else ""
+
+
+def replay(now: Situation) -> str:
+    if now.busy or now.alive:
+        return "the run is still going on"
+    return "" if now.state.started is not None else "the run never started"
+
+
+def speed(now: Situation) -> str:
+    return "" if now.replaying else "no run is being played again; e does that"
+
+
+def quit_console(now: Situation) -> str:
+    return "the run is stopping, the console closes when it has ended" if now.stopping else ""
+
+
+def stages(now: Situation) -> str:
+    return "" if now.low else "the stages are in view"
