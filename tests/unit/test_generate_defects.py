@@ -118,13 +118,16 @@ def _date_kind(value: Any, column: str) -> str:
 
 
 def test_empty_texts_and_words_for_missing_values(dirty: sqlite3.Connection, manifest: Manifest) -> None:
+    empty_keys = {"comment_id": 1}
+    """Keys that are none come as ABC-12, -5 and ''."""
     for table, column in CONTRACT.columns():
         name = quote(column.name)
         empty, words = dirty.execute(
             f"SELECT sum({name} = ''), sum({name} <> '' AND (trim({name}) = '' OR lower({name})"
             f" IN ('nan', 'none', 'null', 'n/a'))) FROM {quote(table.name)} WHERE typeof({name}) = 'text'"
         ).fetchone()
-        assert (empty or 0) == manifest.count("D2", table.name, column.name), column.name
+        of_keys = empty_keys.get(column.name, 0) if table.name == "comments" else 0
+        assert (empty or 0) == manifest.count("D2", table.name, column.name) + of_keys, column.name
         assert (words or 0) == manifest.count("D3", table.name, column.name), column.name
 
 
