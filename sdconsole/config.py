@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -76,6 +77,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_keep_days: int = Field(default=30, ge=1)
     log_max_bytes: int = Field(default=10_000_000, ge=10_000)
+    metrics_file: Path | None = None
+    """Where the metrics go when a stage ends; None = metrics/sdconsole.prom of the state folder."""
+    pushgateway_url: str = ""
+    """A Prometheus Pushgateway that gets the metrics when a run ends; without a password in it."""
     no_samples: bool = False
     """Keep single values of the data out of reports and logs."""
     min_free_bytes: int = Field(default=1_000_000_000, ge=0)
@@ -83,7 +88,15 @@ class Settings(BaseSettings):
     space_database_bytes: int = Field(default=5_000_000_000, ge=0)
     max_memory_percent: float = Field(default=90.0, gt=0, le=100)
 
-    @field_validator("state_dir", "embedded_root", "contract")
+    @field_validator("pushgateway_url")
+    @classmethod
+    def without_password(cls, url: str) -> str:
+        """Settings are recorded and shown."""
+        if url and (not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url)):
+            raise ValueError("an address like http://127.0.0.1:9091, without user and password")
+        return url
+
+    @field_validator("state_dir", "embedded_root", "contract", "metrics_file")
     @classmethod
     def absolute(cls, path: Path | None) -> Path | None:
         """A run may be resumed from another folder."""

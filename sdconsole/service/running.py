@@ -33,6 +33,7 @@ from sdconsole.quality.scratch import temporary_folder
 from sdconsole.report.evidence import write_evidence
 from sdconsole.service.looking import last_durations
 from sdconsole.service.mailbox import Mailbox
+from sdconsole.service.monitoring import metrics_view
 from sdconsole.stages.deployment import Deployment
 from sdconsole.stages.registry import REGISTRY
 from sdconsole.target.lock import RunLock
@@ -78,8 +79,9 @@ class PreparedRun:
 
             try:
                 mailbox = Mailbox(self.folder, gate, self.cancellation)
+                keepers = (_log(self.deployment), metrics_view(self.deployment.settings))
                 with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal, mailbox.opened():
-                    first = (project, _stage_keeper(self.deployment), _log(self.deployment))
+                    first = (project, _stage_keeper(self.deployment), *keepers)
                     self._run(mailbox, journal, (*first, *views, _evidence_keeper(self.deployment)), before)
             except OSError as error:
                 raise from_os_error(error, "the run's journal cannot be written") from error
