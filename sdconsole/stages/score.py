@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 from sdconsole.core.events import ScoreReported
 from sdconsole.core.model import StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import GateFailed
 from sdconsole.quality.score import score_file
-from sdconsole.quality.score_model import Score
+from sdconsole.quality.score_model import Phase, Score
+from sdconsole.stages.beside import Beside
 from sdconsole.stages.date_orders import way_out
 from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.drift import previous_score
@@ -32,29 +36,24 @@ class ScoreStage(Stage[Deployment]):
         tables, profile = read_tables(ctx), read_profile(ctx)
         as_of = datetime.fromisoformat(profile.as_of)
         previous = previous_score(ctx)
-        before = score_file(
-            snapshot_path(ctx),
-            contract,
-            tables,
-            phase="before",
-            orders=profile.orders,
-            as_of=as_of,
-            minimum=settings.min_quality,
-            progress=reporter(ctx, "score before", "checks"),
-            previous=previous["before"] if previous else None,
-        )
-        ctx.emit(_told(ctx, before))
-        after = score_file(
-            clean_path(ctx),
-            contract,
-            tables,
-            phase="after",
-            orders=profile.orders,
-            as_of=as_of,
-            minimum=settings.min_quality,
-            progress=reporter(ctx, "score after", "checks"),
-            previous=previous["after"] if previous else None,
-        )
+
+        def scored(phase: Phase, path: Path, progress: Callable[[int, int | None], None]) -> Score:
+            return score_file(
+                path,
+                contract,
+                tables,
+                phase=phase,
+                orders=profile.orders,
+                as_of=as_of,
+                minimum=settings.min_quality,
+                progress=progress,
+                previous=previous[phase] if previous else None,
+            )
+
+        with Beside(partial(scored, "after", clean_path(ctx))) as beside:
+            before = scored("before", snapshot_path(ctx), reporter(ctx, "score before", "checks"))
+            ctx.emit(_told(ctx, before))
+            after = beside.result(reporter(ctx, "score after", "checks"))
         ctx.emit(_told(ctx, after))
         document = write_json(ctx, "score", {"schema": 1, "before": before.to_dict(), "after": after.to_dict()})
         _gate(ctx, after, way_out(profile))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,34 @@ def test_mistyped_columns_halt_strictly_above_the_limit(tmp_path: Path, wrong: i
         assert (verdict.reasons[0].numerator, verdict.reasons[0].denominator) == (wrong, columns)
         assert len(verdict.reasons[0].examples) == min(wrong, 5)
         assert verdict.reasons[0].examples[0] == "t.c0 = 'x'"
+
+
+@pytest.mark.parametrize(("wrong", "halts"), [(999, False), (1_000, False), (1_001, True)])
+def test_mistyped_columns_halt_a_hundredth_of_a_percent_above_the_limit(
+    tmp_path: Path, wrong: int, halts: bool
+) -> None:
+    """9.99, 10 and 10.01 percent of 10,000 columns, which no single table of SQLite can have."""
+    profile = profile_of(write_table(tmp_path / "t.db", "t", ["sound INTEGER", "wrong INTEGER"], [(1, "x")]))
+    (table,) = profile.tables
+    sound, mistyped = table.columns
+    columns = (mistyped,) * wrong + (sound,) * (10_000 - wrong)
+    verdict = judge(replace(profile, tables=(replace(table, columns=columns),)))
+    assert verdict.should_halt is halts
+    assert [(reason.numerator, reason.denominator) for reason in verdict.reasons] == [(wrong, 10_000)] * halts
+
+
+@pytest.mark.parametrize(("rows", "halts"), [(1_999, False), (2_000, False), (2_001, True)])
+def test_rows_with_corrupt_dates_halt_a_hundredth_of_a_percent_above_the_limit(
+    tmp_path: Path, rows: int, halts: bool
+) -> None:
+    profile = profile_of(write_export(tmp_path / "e.db"))
+    tables = tuple(
+        replace(table, rows=10_000, rows_with_corrupt_date=rows) if table.name == "tickets" else table
+        for table in profile.tables
+    )
+    verdict = judge(replace(profile, tables=tables))
+    assert verdict.should_halt is halts
+    assert [reason.kind for reason in verdict.reasons] == [ReasonKind.ROWS_WITH_CORRUPT_DATE] * halts
 
 
 def test_an_export_with_shifted_columns_halts(tmp_path: Path) -> None:

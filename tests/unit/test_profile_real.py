@@ -101,3 +101,19 @@ def test_hostile_files_end_in_a_profile_or_a_refusal(path: Path) -> None:
         assert found.next_step
     else:
         assert all(column.rows == table.rows for table in found.tables for column in table.columns)
+
+
+def test_hostile_files_go_all_the_way_or_are_refused_within_time_and_memory() -> None:
+    """Copy, profile, cleaning and score; ten seconds and 300 MB for each file, no traceback, no half output."""
+    files = _files("hostile")
+    if not files:
+        pytest.skip(f"the hostile files are not at {SHARED / 'sqlite' / 'hostile'}")
+    program = [sys.executable, "-m", "tests.unit.hostile_files", *map(str, files)]
+    ended = subprocess.run(program, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    found = {name: (how, most) for name, how, most in map(json.loads, ended.stdout.splitlines())}
+    assert set(found) == {path.name for path in files}
+    outcomes = {name: how for name, (how, _) in found.items()}
+    wrong = {name: how for name, how in outcomes.items() if how != "ok" and not how.startswith("source-")}
+    assert not wrong, (wrong, ended.stderr)
+    assert max(most for _, most in found.values()) < 300
+    assert "ok" in outcomes.values()
