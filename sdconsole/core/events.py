@@ -61,7 +61,8 @@ class StageStarted:
 class Progress:
     """`done` of `total` units of one task of a stage (a table, a file). `total` is None while unknown.
 
-    The rate and the ETA are computed by the bus, so that every view shows the same ones.
+    `size_bytes` is what `done` takes where another unit is counted; None = not known. The rate and the ETA are computed
+    by the bus, so that every view shows the same ones.
     """
 
     stage: StageName
@@ -71,6 +72,7 @@ class Progress:
     unit: Literal["rows", "bytes", "pages", "checks", "queries"] = "rows"
     rate_per_second: float | None = None
     eta_seconds: float | None = None
+    size_bytes: int | None = None
     type: Literal["progress"] = "progress"
 
 

@@ -149,9 +149,11 @@ class StageContext(Generic[D]):
     def measured(self, name: str, value: float, unit: str = "", **labels: str) -> None:
         self.publish(Measured(self.stage, name, value, unit, labels))
 
-    def progress(self, task: str, done: int, total: int | None, unit: Unit = "rows") -> None:
+    def progress(
+        self, task: str, done: int, total: int | None, unit: Unit = "rows", *, size_bytes: int | None = None
+    ) -> None:
         """Report work done; call it every 10,000 rows or so. Also the stage's point to stop or halt at."""
-        self.publish(Progress(self.stage, task, done, total, unit))
+        self.publish(Progress(self.stage, task, done, total, unit, size_bytes=size_bytes))
         self.checkpoint()
 
     def checkpoint(self) -> None:

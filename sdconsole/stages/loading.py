@@ -126,7 +126,7 @@ class _Work:
         self._total: Counter[str] = Counter()
         for piece in pieces:
             self._total[piece.table.name] += piece.rows
-        self._sent: dict[str, dict[tuple[int, int] | None, int]] = {}
+        self._sent: dict[str, dict[tuple[int, int] | None, tuple[int, int]]] = {}
         self._without_step: deque[Table] = deque()
         self._sending = False
         self.loaded: Counter[str] = Counter()
@@ -136,8 +136,8 @@ class _Work:
         pace = throttle(self._order.rows_per_second, self._ctx.cancellation.wait)
 
         def load(piece: Piece) -> int:
-            def progress(rows: int) -> None:
-                self.copied(piece, rows)
+            def progress(rows: int, size_bytes: int) -> None:
+                self.copied(piece, rows, size_bytes)
                 pool.listen(self)
                 self.waiting(pool.busy + 1)
 
@@ -149,11 +149,12 @@ class _Work:
 
         return load
 
-    def copied(self, piece: Piece, rows: int) -> None:
+    def copied(self, piece: Piece, rows: int, size_bytes: int) -> None:
         name = piece.table.name
         sent = self._sent.setdefault(name, {})
-        sent[piece.numbers] = rows
-        self._ctx.progress(f"{self._prefix}{name}", sum(sent.values()), self._total[name])
+        sent[piece.numbers] = rows, size_bytes
+        rows, size_bytes = (sum(each) for each in zip(*sent.values(), strict=True))
+        self._ctx.progress(f"{self._prefix}{name}", rows, self._total[name], size_bytes=size_bytes)
 
     def committed(self, piece: Piece, rows: int) -> None:
         name = piece.table.name

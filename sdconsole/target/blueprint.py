@@ -135,6 +135,12 @@ def column_definition(plan: PlannedTable, column: Column) -> sql.Composed:
     return sql.SQL(" ").join(parts)
 
 
+def column_comment(name: str, column: Column) -> str:
+    """What PostgreSQL says about the column that is called `name` there; "" = nothing."""
+    renamed = f"(called {column.name!r} in the export)" if name != column.name else ""
+    return f"{column.description} {renamed}".strip()
+
+
 def column_limits(column: Column, name: sql.Identifier) -> sql.Composed | None:
     """What a CHECK enforces on a checked column: its known values, its minimum and maximum; None = nothing."""
     if not column.checked:

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.copy import LibpqWriter
 
 from sdconsole.contract.model import Table
 from sdconsole.errors import OperationFailed
@@ -24,7 +26,8 @@ from sdconsole.target.clean_file import open_clean, select_columns
 from sdconsole.target.connect import Connection
 from sdconsole.target.encode import Convert, converter, refusal_of, wire_type
 
-Progress = Callable[[int, int | None], None]
+Progress = Callable[[int, int], None]
+"""Called with the rows and the bytes that were sent so far."""
 Pace = Callable[[int], None]
 
 ROWS_PER_REPORT: Final = 10_000
@@ -53,8 +56,8 @@ def load_table(
 ) -> int:
     """Copies the rows of `table` in the order of its key and returns how many there were.
 
-    `numbers` are the first and the last of the clean file's row numbers to copy; None = all rows. `progress(done,
-    total)` is called at least every 10,000 rows. `pace(rows)`, when given, is called before every few hundred rows, and
+    `numbers` are the first and the last of the clean file's row numbers to copy; None = all rows. `progress(rows,
+    bytes)` is called at least every 10,000 rows. `pace(rows)`, when given, is called before every few hundred rows, and
     progress with it. Both may raise: then nothing is loaded. Raises OperationFailed "value" or "constraint" that names
     column and row, OperationFailed "clean-file", and psycopg.Error for everything else that PostgreSQL refuses, the
     loss of the connection included.
@@ -68,7 +71,7 @@ def load_table(
             raise _refused_by_server(error, clean, table, chosen) from error
 
 
-def _nobody_looks(_done: int, _total: int | None) -> None:
+def _nobody_looks(_rows: int, _bytes: int) -> None:
     """Nobody wants to see the progress."""
 
 
@@ -106,7 +109,7 @@ def _copy(
     progress: Progress,
     pace: Pace | None,
 ) -> int:
-    table, total = plan.source, chosen.rows
+    table = plan.source
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(schema, plan.name), column_list([name for name, _ in plan.columns])
     )
@@ -114,8 +117,8 @@ def _copy(
     converters = [(position, convert) for position, convert in found if convert is not None]
     rows = clean.execute(chosen.query, chosen.parameters)
     done = 0
-    progress(done, total)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    progress(done, 0)
+    with connection.cursor() as cursor, cursor.copy(statement, writer=(sent := _Sent(cursor))) as copy:
         copy.set_types([wire_type(column) for column in table.columns])
         write_row = copy.write_row
         while cells := rows.fetchmany(_ROWS_PER_FETCH):
@@ -131,9 +134,21 @@ def _copy(
                 raise refused from error
             done += len(cells)
             if done % ROWS_PER_REPORT == 0 or pace is not None:
-                progress(done, total)
-    progress(done, total)
+                progress(done, sent.size_bytes)
+    progress(done, sent.size_bytes)
     return done
+
+
+class _Sent(LibpqWriter):
+    """Sends what the COPY writes, and counts its bytes."""
+
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
+        super().__init__(cursor)
+        self.size_bytes = 0
+
+    def write(self, data: Buffer) -> None:
+        self.size_bytes += len(data)
+        super().write(data)
 
 
 def _converted(rows: list[tuple[Any, ...]], converters: list[tuple[int, Convert]]) -> Sequence[Sequence[Any]]:

@@ -19,6 +19,7 @@ from sdconsole.errors import OperationFailed
 from sdconsole.target.blueprint import (
     PlannedIndex,
     PlannedTable,
+    column_comment,
     column_definition,
     column_list,
     plan_table,
@@ -87,9 +88,7 @@ def _create_table(connection: Connection, schema: str, plan: PlannedTable) -> No
         described += f" (called {plan.source.name!r} there)"
     connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(described)))
     for name, column in plan.columns:
-        text = column.description
-        if name != column.name:
-            text = f"{text} (called {column.name!r} in the export)".strip()
+        text = column_comment(name, column)
         if text:
             where = sql.Identifier(schema, plan.name, name)
             connection.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(where, sql.Literal(text)))

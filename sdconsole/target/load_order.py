@@ -46,9 +46,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The piece in work has got so far; nothing of it is committed."""
+    """So much of the piece in work was sent; nothing of it is committed."""
 
     rows: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

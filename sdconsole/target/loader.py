@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from multiprocessing.connection import Connection as Channel
 
 import psycopg
@@ -27,10 +28,13 @@ def load_piece(
     order: Order,
     piece: Piece,
     *,
-    progress: Callable[[int], None],
+    progress: Callable[[int, int], None],
     pace: Callable[[int], None] | None,
 ) -> int:
-    """Commits the piece, a whole table together with its step, and returns its rows; or raises and leaves nothing."""
+    """Commits the piece, a whole table together with its step, and returns its rows; or raises and leaves nothing.
+
+    `progress(rows, bytes)` hears what was sent so far.
+    """
     with connection.transaction():
         rows = load_table(
             connection,
@@ -38,7 +42,7 @@ def load_piece(
             piece.table,
             order.version,
             numbers=piece.numbers,
-            progress=lambda done, _total: progress(done),
+            progress=progress,
             pace=pace,
         )
         if piece.numbers is None:
@@ -61,7 +65,7 @@ def _serve(owner: Owner) -> None:
         with closing(connect(order.target, application=order.application)) as connection:
             pace = throttle(order.rows_per_second, owner.look)
             while (piece := owner.hear()) is not None:
-                rows = load_piece(connection, order, piece, progress=lambda done: _tell(owner, done), pace=pace)
+                rows = load_piece(connection, order, piece, progress=partial(_tell, owner), pace=pace)
                 owner.tell(Committed(rows))
     except psycopg.Error as error:
         owner.tell(Failed(classify(error)))
@@ -69,9 +73,9 @@ def _serve(owner: Owner) -> None:
         owner.tell(Failed(error))
 
 
-def _tell(owner: Owner, done: int) -> None:
+def _tell(owner: Owner, rows: int, size_bytes: int) -> None:
     owner.look()
-    owner.tell(Copied(done))
+    owner.tell(Copied(rows, size_bytes))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ _LOOK_SECONDS: Final = 0.1
 class Watcher(Protocol):
     """Is told how the pieces get on. What it raises ends the load."""
 
-    def copied(self, piece: Piece, rows: int) -> None:
-        """So many rows of the piece are sent."""
+    def copied(self, piece: Piece, rows: int, size_bytes: int) -> None:
+        """So many rows and bytes of the piece are sent."""
 
     def committed(self, piece: Piece, rows: int) -> None:
         """The piece is loaded."""
@@ -82,8 +82,8 @@ class LoaderPool:
             piece = loader.piece
             assert piece is not None
             match _answer_of(loader):
-                case Copied(rows):
-                    watcher.copied(piece, rows)
+                case Copied(rows, size_bytes):
+                    watcher.copied(piece, rows, size_bytes)
                 case Committed(rows):
                     self._give(loader)
                     watcher.committed(piece, rows)

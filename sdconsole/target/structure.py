@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from sdconsole.core.model import CheckStatus
-from sdconsole.target.blueprint import PlannedIndex, PlannedTable, catalog_type
+from sdconsole.target.blueprint import PlannedIndex, PlannedTable, catalog_type, column_comment
 from sdconsole.target.catalog import SchemaShape, TargetColumn, TargetIndex, TargetTable
 from sdconsole.target.finding import Finding, failed, passed
 from sdconsole.target.views import View
@@ -44,8 +44,7 @@ def _findings(
             "indexes", plan, f"{len(plan.indexes)} indexes are there and valid", _indexes(plan, table, extensions)
         )
         yield from _or_pass("checks", plan, "values are checked as described", _checks(plan, table))
-        if not table.comment:
-            yield failed("comments", "the comment", table=plan.source.name, measured="missing", expected="there")
+        yield from _comments(plan, table)
     yield from _relations(shape, plans, views)
     if shape.grantees:
         yield failed(
@@ -56,6 +55,23 @@ def _findings(
         )
     else:
         yield passed("grants", f"nobody but the owner holds rights in {shape.name}")
+
+
+def _comments(plan: PlannedTable, table: TargetTable) -> Iterator[Finding]:
+    name = plan.source.name
+    if not table.comment:
+        yield failed("comments", "the comment", table=name, measured="missing", expected="there")
+    for column_name, column in plan.columns:
+        found, expected = table.column(column_name), column_comment(column_name, column)
+        if found is not None and found.comment != expected:
+            yield failed(
+                "comments",
+                "the comment",
+                table=name,
+                column=column.name,
+                measured=found.comment or "missing",
+                expected=expected or "none",
+            )
 
 
 def _or_pass(check: str, plan: PlannedTable, about: str, found: Iterator[Finding]) -> Iterator[Finding]:

@@ -162,13 +162,13 @@ class Bench:
 
     def _rows_here(self, connection: Connection, name: str, row: int) -> None:
         for piece in self._pieces():
-            load_piece(connection, self._order(name, row), piece, progress=lambda _done: None, pace=None)
+            load_piece(connection, self._order(name, row), piece, progress=lambda _rows, _bytes: None, pace=None)
 
     def _rows_in_processes(self, connection: Connection, name: str, row: int, processes: int) -> None:
         order = self._order(name, row)
 
         def here(piece: Piece) -> int:
-            return load_piece(connection, order, piece, progress=lambda _done: pool.listen(watcher), pace=None)
+            return load_piece(connection, order, piece, progress=lambda _rows, _bytes: pool.listen(watcher), pace=None)
 
         watcher = _Nobody()
         with closing(open_source(self.proved.clean)) as rows:
@@ -224,7 +224,7 @@ class Bench:
 class _Nobody:
     """A watcher that does not care."""
 
-    def copied(self, piece: Piece, rows: int) -> None:
+    def copied(self, piece: Piece, rows: int, size_bytes: int) -> None:
         """Nothing to do."""
 
     def committed(self, piece: Piece, rows: int) -> None:

@@ -302,7 +302,7 @@ def test_a_process_that_cannot_connect_says_why(pg: Database, clean: Path, tmp_p
 class Nobody:
     """A watcher that does not care."""
 
-    def copied(self, piece: load_order.Piece, rows: int) -> None:
+    def copied(self, piece: load_order.Piece, rows: int, size_bytes: int) -> None:
         """Nothing to do."""
 
     def committed(self, piece: load_order.Piece, rows: int) -> None:
@@ -391,7 +391,17 @@ def test_how_a_load_is_spread(
     assert lanes(jobs, rows) == expected
 
 
-def test_each_table_of_a_load_shows_its_rate_and_what_is_left(
+def size_of_copy(pg: Database, table: str) -> int:
+    """Bytes of the same rows as the server sends them: the same header, fields and end."""
+    query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY 1) TO STDOUT (FORMAT binary)")
+    columns = next(each.columns for each in TABLES if each.name == table)
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    whole = query.format(names, sql.Identifier(VERSION, table))
+    with psycopg.connect(pg.dsn) as admin, admin.cursor() as cursor, cursor.copy(whole) as copy:
+        return sum(len(block) for block in copy)
+
+
+def test_each_table_of_a_load_shows_its_rate_its_size_and_what_is_left(
     pg: Database, clean: Path, tmp_path: Path, three_cores: None
 ) -> None:
     shown: list[Record] = []
@@ -403,4 +413,8 @@ def test_each_table_of_a_load_shows_its_rate_and_what_is_left(
         steps_shown = [r.event for r in shown if isinstance(r.event, Progress) and r.event.task == table]
         assert steps_shown[-1].done == steps_shown[-1].total
         assert steps_shown[-1].eta_seconds == 0.0
+        sizes = [event.size_bytes for event in steps_shown if event.size_bytes is not None]
+        assert sizes == sorted(sizes)
+        assert len(sizes) == len(steps_shown)
+        assert sizes[-1] == size_of_copy(pg, table)
         assert any(event.rate_per_second and event.eta_seconds for event in steps_shown[:-1])

@@ -210,9 +210,13 @@ def test_progress_is_reported_every_10_000_rows_and_at_both_ends(connection: Con
     table = Table("t", (Column("id", "bigint"),), key=("id",))
     path = write_clean(tmp_path / "clean.db", [table], {"t": [[number] for number in range(25_001)]})
     create_version(connection, VERSION, [table], comment="")
-    seen: list[tuple[int, int | None]] = []
+    seen: list[tuple[int, int]] = []
     assert load_table(connection, path, table, VERSION, progress=lambda *at: seen.append(at)) == 25_001
-    assert seen == [(0, 25_001), (10_000, 25_001), (20_000, 25_001), (25_001, 25_001)]
+    assert [rows for rows, _ in seen] == [0, 10_000, 20_000, 25_001]
+    sizes = [size_bytes for _, size_bytes in seen]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 0
+    assert sizes[-1] == 19 + 25_001 * 14 + 2, "a header, rows of a count, a length and eight bytes, an end"
     assert rows_in(connection, "t") == 25_001
 
 
@@ -223,7 +227,7 @@ def test_a_load_that_is_stopped_half_way_leaves_no_row_and_a_usable_connection(
     path = write_clean(tmp_path / "clean.db", [table], {"t": [[number] for number in range(25_000)]})
     create_version(connection, VERSION, [table], comment="")
 
-    def stop(done: int, _total: int | None) -> None:
+    def stop(done: int, _bytes: int) -> None:
         if done == 10_000:
             raise Interrupted(cause="the operator")
 
@@ -243,7 +247,7 @@ def test_a_backend_that_dies_half_way_is_a_lost_connection_and_leaves_no_row(
     create_version(connection, VERSION, [table], comment="")
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
 
-        def kill(done: int, _total: int | None) -> None:
+        def kill(done: int, _bytes: int) -> None:
             if done == 10_000:
                 admin.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
 

@@ -124,6 +124,14 @@ DAMAGES = {
     ),
     "a lost check": ("ALTER TABLE {v}.tickets DROP CONSTRAINT tickets_score_check", ("checks", "tickets", "score")),
     "a lost comment": ("COMMENT ON TABLE {v}.tickets IS NULL", ("comments", "tickets", "")),
+    "a lost comment on a column": (
+        """COMMENT ON COLUMN {v}.tickets."TKT-Ticket ID" IS NULL""",
+        ("comments", "tickets", "TKT-Ticket ID"),
+    ),
+    "another comment on a column": (
+        "COMMENT ON COLUMN {v}.comments.comment_text IS 'something else'",
+        ("comments", "comments", "comment_text"),
+    ),
     "a right for everybody": ("GRANT SELECT ON {v}.tickets TO PUBLIC", ("grants", "", "")),
     "a missing view": ("DROP VIEW {v}.v_visible_comments", ("views", "", "")),
     "a table too many": ("CREATE TABLE {v}.other ()", ("relations", "", "")),

@@ -56,12 +56,13 @@ def json_lines(record: Record) -> None:
 
 
 def work_text(event: ProgressEvent) -> str:
-    """`tickets 50,000/260,000 (19.2%)  2,314 rows/s  ETA 1m31s`"""
+    """`tickets 50,000/260,000 (19.2%)  21.4 MB  2,314 rows/s  ETA 1m31s`"""
     share = f" ({event.done / event.total:.1%})" if event.total else ""
     total = f"/{event.total:,}" if event.total is not None else ""
     rate = f"  {event.rate_per_second:,.0f} {event.unit}/s" if event.rate_per_second else ""
     eta = f"  ETA {duration_text(event.eta_seconds)}" if event.eta_seconds else ""
-    return f"{safe_text(event.task)} {event.done:,}{total}{share}{rate}{eta}"
+    size = f"  {event.size_bytes / 1e6:,.1f} MB" if event.size_bytes else ""
+    return f"{safe_text(event.task)} {event.done:,}{total}{share}{size}{rate}{eta}"
 
 
 def duration_text(seconds: float) -> str:

@@ -39,7 +39,8 @@ def share(progress: Progress) -> float | None:
 
 def done_of_total(progress: Progress) -> str:
     done = amount(progress.done, progress.unit)
-    return done if progress.total is None else f"{done} of {amount(progress.total, progress.unit)}"
+    size = f", {_size(progress.size_bytes)}" if progress.size_bytes else ""
+    return (done if progress.total is None else f"{done} of {amount(progress.total, progress.unit)}") + size
 
 
 def rate(per_second: float | None, unit: str) -> str:
