@@ -8,6 +8,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+from zoneinfo import available_timezones
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,6 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sdconsole.errors import UsageError
 
 EMBEDDED = "embedded"
+Hook = tuple[str, ...] | str
+"""A program with its arguments, or a URL."""
+_PASSWORD = re.compile(r"(^|\s)(ssl)?password\s*=|://[^/@:]*:[^/@]*@|[?&]password=", re.IGNORECASE)
 PROJECT_FILE = Path("sdconsole.toml")
 
 
@@ -34,12 +38,53 @@ class TargetSettings(BaseModel):
     reader_role: str = "servicedesk_reader"
     production: bool = False
 
+    @field_validator("dsn")
+    @classmethod
+    def without_password(cls, dsn: str) -> str:
+        """A settings file is copied and committed: no password lives in it."""
+        if _PASSWORD.search(dsn):
+            raise ValueError("a password does not belong here: use a pass file, a service file or PGPASSWORD")
+        return dsn
+
+
+class HookSettings(BaseModel):
+    """Whom to tell. A hook is a program with its arguments, run without a shell, or the URL that a JSON POST goes to.
+
+    Whatever a hook does, the run's outcome stays what it is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    on_ready: tuple[Hook, ...] = ()
+    on_hold: tuple[Hook, ...] = ()
+    on_success: tuple[Hook, ...] = ()
+    on_failure: tuple[Hook, ...] = ()
+    on_rollback: tuple[Hook, ...] = ()
+    timeout_seconds: float = Field(default=10.0, gt=0, le=300)
+
+    @field_validator("on_ready", "on_hold", "on_success", "on_failure", "on_rollback")
+    @classmethod
+    def usable(cls, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+        for hook in hooks:
+            if isinstance(hook, str) and not hook.startswith(("http://", "https://")):
+                raise ValueError(
+                    f'a program is a list, e.g. ["{hook.split()[0] if hook.split() else "notify"}"]; a text is a URL'
+                )
+            if not hook or not all(hook):
+                raise ValueError("a hook is empty")
+        return hooks
+
 
 class Settings(BaseSettings):
     """Everything an operator can set. Shares are in percent, sizes in bytes, times in seconds."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="SDCONSOLE_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+        env_prefix="SDCONSOLE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
     )
 
     state_dir: Path = Path(".sdconsole")
@@ -53,12 +98,21 @@ class Settings(BaseSettings):
     contract: Path | None = None
     date_formats: dict[str, Literal["DMY", "MDY", "YMD"]] = Field(default_factory=dict)
     """By "table.column": the order of day and month where the values leave it open."""
-    mode: str = "complete"
+    mode: Literal["simple", "canary", "blue-green", "complete"] = "complete"
     min_quality: float = Field(default=80.0, ge=0, le=100)
     warn_quality: float = Field(default=70.0, ge=0, le=100)
+    breaker_score: float = Field(default=50.0, ge=0, le=100)
+    """Below it the data are not worth deploying; nothing overrides that."""
     mismatch_percent: int = Field(default=10, ge=0, le=100)
     corrupt_percent: int = Field(default=20, ge=0, le=100)
     max_quarantine_percent: float = Field(default=5.0, ge=0, le=100)
+    warn_quarantine_percent: float = Field(default=1.0, ge=0, le=100)
+    row_change_percent: int = Field(default=30, ge=0)
+    """How far a table's rows may be from the live version's before the preflight warns."""
+    time_zone: str | None = None
+    """The business time zone, e.g. Australia/Perth: times with an offset become local to it. None = the contract's."""
+    automation_accounts: tuple[str, ...] | None = None
+    """Logins that write workflow notices, not people. None = the contract's."""
     canary_percent: float | None = Field(default=None, gt=0, le=100)
     """None = 10 percent, and more where that would be too few rows to say anything."""
     canary_seed: int = 1
@@ -72,6 +126,15 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(default=200, ge=10, le=10_000)
     query_timeout_seconds: float = Field(default=30.0, gt=0)
     keep_versions: int = Field(default=3, ge=2)
+    version_min_age_hours: float = Field(default=0.0, ge=0)
+    """Younger versions are not dropped by `versions prune`."""
+    backup_keep_days: int = Field(default=7, ge=0)
+    backup_keep: int = Field(default=3, ge=1)
+    """How many of the newest backups of each kind stay, whatever their age."""
+    backup_max_age_hours: float = Field(default=24.0, gt=0)
+    """The preflight warns when the newest backup is older."""
+    run_keep_days: int = Field(default=30, ge=0)
+    """Younger records are not removed by `runs prune`."""
     auto_rollback: bool = False
     """Switch back by itself when the verification after a cutover fails."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -87,6 +150,18 @@ class Settings(BaseSettings):
     space_local_bytes: int = Field(default=2_000_000_000, ge=0)
     space_database_bytes: int = Field(default=5_000_000_000, ge=0)
     max_memory_percent: float = Field(default=90.0, gt=0, le=100)
+    min_memory_bytes: int = Field(default=4_000_000_000, ge=0)
+    """The preflight warns when less is available."""
+    max_clock_skew_seconds: float = Field(default=300.0, gt=0)
+    hooks: HookSettings = Field(default_factory=HookSettings)
+
+    @field_validator("time_zone")
+    @classmethod
+    def known_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            near = difflib.get_close_matches(name, available_timezones(), n=1)
+            raise ValueError(f"no time zone is called {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        return name
 
     @field_validator("pushgateway_url")
     @classmethod
@@ -149,7 +224,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise UsageError(
             "settings-invalid",
             "the settings cannot be used",
-            cause="; ".join(_sentence(detail) for detail in error.errors()),
+            cause="; ".join(sentence(detail) for detail in error.errors()),
             next_step=f"correct the flag, the SDCONSOLE_ variable, {PROJECT_FILE} or {user_file()}",
         ) from error
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -178,10 +253,12 @@ def _refuse_unknown_variables() -> None:
             )
 
 
-def _sentence(detail: Any) -> str:
+def sentence(detail: Any) -> str:
+    """One mistake that pydantic found, with the setting's name; for an unknown one with the nearest that there is."""
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] != "extra_forbidden":
         return f"{place}: {detail['msg']}"
-    known = TargetSettings.model_fields if place.startswith("targets.") else Settings.model_fields
+    groups = {"targets": TargetSettings.model_fields, "hooks": HookSettings.model_fields}
+    known = groups.get(place.split(".")[0], Settings.model_fields) if "." in place else Settings.model_fields
     near = difflib.get_close_matches(place.rsplit(".", 1)[-1], list(known), n=1)
     return f"{place}: unknown key" + (f", did you mean {near[0]!r}?" if near else "")

@@ -37,7 +37,9 @@ def help_of(*words: str) -> str:
 
 @cache
 def groups() -> frozenset[str]:
-    return frozenset({"backups", "contract", "db", "observe", "quarantine", "rules", "runbook", "runs", "versions"})
+    return frozenset(
+        {"backups", "config", "contract", "db", "observe", "quarantine", "rules", "runbook", "runs", "versions"}
+    )
 
 
 def test_documents_name_commands_at_all() -> None:

@@ -17,7 +17,7 @@ from sdconsole.report.html import html_report
 from sdconsole.report.markdown import markdown_report
 
 SUMMARY, HTML, MARKDOWN, SUMS = "run.json", "report.html", "report.md", "SHA256SUMS"
-_UNSUMMED = frozenset({SUMS, "lock"})
+_UNSUMMED = frozenset({SUMS, runs.LOCK, runs.WALK_LOCK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,14 @@ def write_evidence(state_dir: Path, run_id: str, *, samples: bool | None = None)
     report = build_report(state_dir, run_id, samples=samples)
     runs.write_private(folder / HTML, html_report(report).encode())
     runs.write_private(folder / MARKDOWN, markdown_report(report).encode())
+    write_sums(folder)
+    return folder
+
+
+def write_sums(folder: Path) -> None:
+    """SHA256SUMS over the folder's files, in the form that `sha256sum -c` reads. Raises OSError."""
     lines = [f"{digest}  {name}\n" for name, digest in _digests(folder)]
     runs.write_private(folder / SUMS, "".join(lines).encode())
-    return folder
 
 
 def _digests(folder: Path) -> Iterator[tuple[str, str]]:

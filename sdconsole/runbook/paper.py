@@ -1,33 +1,15 @@
-"""A walk's record for people and auditors: a Markdown page that fits a change ticket, and the digests of all files."""
+"""A walk's record for people: a Markdown page that fits a change ticket."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
-from sdconsole.core.runs import LOCK as RUN_LOCK
-from sdconsole.core.runs import WALK_LOCK, write_private
 from sdconsole.runbook.events import Checked
 from sdconsole.runbook.walk_state import StepState, WalkState
 
 PAGE = "walk.md"
 COPY = "runbook.md"
-SUMS = "SHA256SUMS"
-_CHANGING = frozenset({SUMS, RUN_LOCK, WALK_LOCK})
-
-
-def write_sums(folder: Path) -> None:
-    """`SHA256SUMS` over every file of the folder, in the form that `sha256sum -c` reads."""
-    lines = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_symlink() or not path.is_file() or str(name) in _CHANGING or path.name.startswith("."):
-            continue
-        with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
-    write_private(folder / SUMS, "".join(lines).encode())
 
 
 def page(state: WalkState) -> str:

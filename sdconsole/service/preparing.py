@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sdconsole.config import EMBEDDED, Settings, load_settings
-from sdconsole.contract.load import load_contract
 from sdconsole.core import runs
 from sdconsole.core.events import LogLine
 from sdconsole.core.model import Mode, RunKind, StageName, new_run_id
@@ -22,7 +21,7 @@ from sdconsole.errors import UsageError, Verdict
 from sdconsole.service.locking import claim_folder, look_after_the_dead, target_lock, writing
 from sdconsole.service.looking import last_durations, newest_unfinished
 from sdconsole.service.running import PreparedRun
-from sdconsole.service.targets import current_operator, recorded_settings, resolve_target
+from sdconsole.service.targets import contract_of, current_operator, recorded_settings, resolve_target
 from sdconsole.source.catalog import count_rows, read_catalog
 from sdconsole.source.open import SourceFacts, check_output, inspect_source, open_source, refuse_same_file
 from sdconsole.stages.date_orders import gather_answers
@@ -74,7 +73,7 @@ class DeployPlan:
 
 def plan_deploy(settings: Settings, request: DeployRequest) -> DeployPlan:
     """Look at the source and the contract as `prepare_deploy` does; writes nothing and asks no server."""
-    load_contract(settings.contract)
+    contract_of(settings)
     intake = check_intake(request.source)
     with closing(open_source(request.source, text="surrogateescape")) as connection:
         rows = {table.name: count_rows(connection, table.name) for table in read_catalog(connection).tables}
@@ -84,7 +83,7 @@ def plan_deploy(settings: Settings, request: DeployRequest) -> DeployPlan:
 def prepare_deploy(settings: Settings, request: DeployRequest) -> PreparedRun:
     """Check source, contract, target and lock. Raises an SdconsoleError and leaves nothing behind when one is wrong."""
     plan = request.plan
-    contract = load_contract(settings.contract)
+    contract = contract_of(settings)
     source = request.source
     intake = check_intake(source)
     if request.output is not None:
@@ -135,7 +134,7 @@ def prepare_rollback(settings: Settings, *, to: str | None = None, run_id: str |
         deployment = Deployment(
             run_id=run_id or new_run_id(now()),
             settings=settings,
-            contract=load_contract(settings.contract),
+            contract=contract_of(settings),
             folder=Path(),
             mode=plan.mode,
             operator=current_operator(),
@@ -180,7 +179,7 @@ def prepare_restore(
         deployment = Deployment(
             run_id=run_id or new_run_id(now()),
             settings=settings,
-            contract=load_contract(settings.contract),
+            contract=contract_of(settings),
             folder=Path(),
             mode=plan.mode,
             operator=current_operator(),
@@ -243,7 +242,7 @@ def prepare_resume(
     output = Path(recorded.clean_output) if recorded.clean_output else None
     if source is not None and output is not None:
         refuse_same_file(source, output)
-    contract, operator = load_contract(current.contract), current_operator()
+    contract, operator = contract_of(current), current_operator()
     answers = recorded.date_answers
     if source is not None:
         answers = gather_answers(

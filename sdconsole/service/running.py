@@ -27,6 +27,7 @@ from sdconsole.core.projection import RunState, step
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import from_os_error
 from sdconsole.observe.health import HealthWatch
+from sdconsole.observe.hooks import run_hooks
 from sdconsole.observe.link import watched_link
 from sdconsole.observe.logs import LogView
 from sdconsole.quality.scratch import temporary_folder
@@ -77,26 +78,34 @@ class PreparedRun:
             def project(record: Record) -> None:
                 state[0] = step(state[0], record)
 
+            def tell(record: Record) -> None:
+                if isinstance(record.event, RunFinished):
+                    for line in run_hooks(self.deployment.settings.hooks, state[0]):
+                        bus.publish(line)
+
             try:
                 mailbox = Mailbox(self.folder, gate, self.cancellation)
                 keepers = (_log(self.deployment), metrics_view(self.deployment.settings))
                 with _watched(self.deployment.lock), Journal(self.folder / runs.JOURNAL) as journal, mailbox.opened():
                     first = (project, _stage_keeper(self.deployment), *keepers)
-                    self._run(mailbox, journal, (*first, *views, _evidence_keeper(self.deployment)), before)
+                    bus = self._bus(journal, (*first, *views, tell, _evidence_keeper(self.deployment)))
+                    self._run(mailbox, bus, before)
             except OSError as error:
                 raise from_os_error(error, "the run's journal cannot be written") from error
             return state[0]
 
-    def _run(self, gate: Gate, journal: Journal, views: tuple[View, ...], before: Before | None) -> None:
+    def _bus(self, journal: Journal, views: tuple[View, ...]) -> Bus:
         earlier = self.earlier
-        bus = Bus(
+        return Bus(
             self.run_id,
             journal=journal,
             views=views,
             after_seq=earlier.seq if earlier else 0,
             after_seconds=earlier.elapsed_seconds if earlier else 0.0,
         )
-        deployment = self.deployment
+
+    def _run(self, gate: Gate, bus: Bus, before: Before | None) -> None:
+        earlier, deployment = self.earlier, self.deployment
         if earlier is None:
             bus.publish(
                 RunStarted(

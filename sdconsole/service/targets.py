@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from sdconsole.config import EMBEDDED, Settings
+from sdconsole.contract.load import load_contract
+from sdconsole.contract.model import Contract
 from sdconsole.target.connect import Target, safe_conninfo
 from sdconsole.target.embedded import EmbeddedServer
 
@@ -38,6 +41,16 @@ def resolve_target(settings: Settings) -> Target:
     )
 
 
+def contract_of(settings: Settings) -> Contract:
+    """The contract that the settings name, with their own time zone and automation accounts where they give some."""
+    contract = load_contract(settings.contract)
+    if settings.time_zone is not None:
+        contract = replace(contract, timezone=settings.time_zone)
+    if settings.automation_accounts is not None:
+        contract = replace(contract, automation_accounts=settings.automation_accounts)
+    return contract
+
+
 def holds_password(conninfo: str) -> bool:
     """Whether a connection string carries a password."""
     try:
@@ -52,6 +65,7 @@ def recorded_settings(settings: Settings) -> dict[str, Any]:
     data["dsn"] = safe_conninfo(settings.dsn) if settings.dsn else ""
     for target in data["targets"].values():
         target["dsn"] = safe_conninfo(target["dsn"]) if target["dsn"] else ""
+    del data["hooks"]  # their URLs are often secrets, and whoever carries on has hooks of their own
     return data
 
 

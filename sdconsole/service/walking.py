@@ -18,12 +18,13 @@ from sdconsole.core.bus import View
 from sdconsole.core.model import checked_run_id, new_run_id
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import OperationFailed, TargetLocked, UsageError, Verdict, from_os_error
+from sdconsole.report.evidence import write_sums
 from sdconsole.runbook.asking import WalkGate
 from sdconsole.runbook.events import WalkResumed, WalkStarted, WalkView
 from sdconsole.runbook.library import find
 from sdconsole.runbook.lint import checked
 from sdconsole.runbook.model import Runbook
-from sdconsole.runbook.paper import COPY, PAGE, page, write_sums
+from sdconsole.runbook.paper import COPY, PAGE, page
 from sdconsole.runbook.parse import parse, read_text
 from sdconsole.runbook.planner import WalkPlan, plan_walk, walk_params
 from sdconsole.runbook.record import WalkRecord, read_record

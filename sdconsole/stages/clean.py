@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from sdconsole.core.model import StageName, StageResult, StageStatus
+from sdconsole.core.model import CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import GateFailed
 from sdconsole.quality.clean import clean_database
@@ -57,6 +57,15 @@ class CleanStage(Stage[Deployment]):
                 f"{set_aside:,} of {report.rows_in:,} rows cannot be carried over",
                 cause=f"{refusal}; {_reasons(report)}",
                 next_step=f"read {quarantine}, then {_choices(profile)}",
+            )
+        if share > ctx.deployment.settings.warn_quarantine_percent:
+            ctx.check_result(
+                "quarantine",
+                CheckStatus.WARN,
+                f"{set_aside:,} of {report.rows_in:,} rows are set aside",
+                measured=f"{share:.2f} %",
+                threshold=f"{ctx.deployment.settings.warn_quarantine_percent:g} %",
+                remedy=f"read {quarantine}",
             )
         dry = "dry run, nothing written: " if deployment.dry_run else ""
         return StageResult(

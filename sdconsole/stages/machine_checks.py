@@ -13,7 +13,6 @@ from packaging.requirements import Requirement
 
 from sdconsole.stages.checks import Finding, failed, passed, warned
 
-MEMORY_BYTES = 4_000_000_000
 SNAPSHOT_SHARE, CLEAN_SHARE, CANARY_SHARE, DUMP_SHARE, DATABASE_SHARE = 1.0, 1.2, 0.15, 1.0, 3.0
 """How much a deployment writes, as multiples of the source's size: measured on exports of 100 MB, rounded up."""
 
@@ -61,10 +60,10 @@ def space_plan(wanted: tuple[Need, ...], *, free_bytes: Callable[[Path], int]) -
             yield passed("space_plan", f"{folder} has room for {purposes}", measured=measured, threshold=threshold)
 
 
-def memory(available_bytes: int | None = None) -> Finding:
+def memory(minimum_bytes: int, available_bytes: int | None = None) -> Finding:
     available = psutil.virtual_memory().available if available_bytes is None else available_bytes
-    measured, threshold = f"{available / 1e9:.1f} GB", f"{MEMORY_BYTES / 1e9:.0f} GB"
-    if available < MEMORY_BYTES:
+    measured, threshold = f"{available / 1e9:.1f} GB", f"{minimum_bytes / 1e9:g} GB"
+    if available < minimum_bytes:
         remedy = "close other programs if the run becomes slow"
         return warned("memory", "little memory is free", measured=measured, threshold=threshold, remedy=remedy)
     return passed("memory", "enough memory is free", measured=measured, threshold=threshold)

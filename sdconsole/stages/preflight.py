@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 from sdconsole.config import EMBEDDED
@@ -22,8 +21,6 @@ from sdconsole.target.backup import list_backups
 from sdconsole.target.connect import server_facts
 from sdconsole.target.ledger import ensure_ledger
 from sdconsole.target.ledger_rows import live_deployment
-
-RECENT_BACKUP = timedelta(hours=24)
 
 
 class PreflightStage(Stage[Deployment]):
@@ -72,7 +69,7 @@ def _findings(ctx: Context) -> Iterator[Finding]:
     deployment = ctx.deployment
     settings = deployment.settings
     yield machine_checks.dependencies()
-    yield machine_checks.memory()
+    yield machine_checks.memory(settings.min_memory_bytes)
     backups = private_folder(deployment.backups)
     yield from machine_checks.output_writable((settings.state_dir, deployment.folder, backups))
     source, intake = deployment.needed_source()
@@ -87,7 +84,7 @@ def _findings(ctx: Context) -> Iterator[Finding]:
     yield from machine_checks.space_plan(wanted, free_bytes=lambda folder: shutil.disk_usage(folder).free)
     yield from _source_findings(ctx, source)
     yield from _target_findings(ctx)
-    yield _recent_backup(backups)
+    yield _recent_backup(backups, settings.backup_max_age_hours)
 
 
 def _source_findings(ctx: Context, source: Path) -> Iterator[Finding]:
@@ -106,7 +103,9 @@ def _source_findings(ctx: Context, source: Path) -> Iterator[Finding]:
     for skipped in catalog.skipped:
         yield Finding("source_schema", CheckStatus.INFO, f"{skipped.kind} {skipped.name} is not read: {skipped.reason}")
     live = _live_rows(ctx)
-    yield from source_checks.source_rows(ctx.deployment.contract, rows, live)
+    yield from source_checks.source_rows(
+        ctx.deployment.contract, rows, live, change_percent=ctx.deployment.settings.row_change_percent
+    )
     yield source_checks.same_database(rows, live, described=ctx.deployment.settings.contract is not None)
 
 
@@ -125,7 +124,7 @@ def _target_findings(ctx: Context) -> Iterator[Finding]:
         yield target_checks.pooler(connection, target, application=ctx.deployment.application)
         yield from target_checks.rights(connection, target)
         yield target_checks.reader_role(connection, target)
-        yield target_checks.clock(connection, now())
+        yield target_checks.clock(connection, now(), most_seconds=ctx.deployment.settings.max_clock_skew_seconds)
         yield target_checks.live_drift(connection, target)
         adoption = target_checks.first_adoption(connection, target)
         yield adoption
@@ -134,13 +133,13 @@ def _target_findings(ctx: Context) -> Iterator[Finding]:
     yield from target_checks.backup_tools(facts.major, needed=dumped)
 
 
-def _recent_backup(folder: Path) -> Finding:
+def _recent_backup(folder: Path, most_hours: float) -> Finding:
     newest = max((backup.created for backup in list_backups(folder)), default=None)
     if newest is None:
         return warned("recent_backup", "there is no earlier backup", remedy="the backup stage makes one now")
     age = now() - newest
     hours = age.total_seconds() / 3600
-    if age > RECENT_BACKUP:
+    if hours > most_hours:
         return warned(
             "recent_backup", f"the newest backup is {hours:,.0f} h old", remedy="the backup stage makes one now"
         )

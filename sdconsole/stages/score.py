@@ -20,7 +20,6 @@ from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.drift import previous_score
 from sdconsole.stages.files import clean_path, read_profile, read_tables, snapshot_path, write_json
 
-BREAKER_SCORE = 50.0
 """Below this no minimum that an operator sets lets a deployment pass."""
 
 
@@ -84,10 +83,11 @@ def _gate(ctx: Context, score: Score, answer: str) -> None:
             cause="\n".join(blocker.sentence for blocker in score.blockers),
             next_step=f"{asking}ask for a corrected export; a blocker cannot be overridden",
         )
-    if score.total < BREAKER_SCORE:
+    breaker = ctx.deployment.settings.breaker_score
+    if score.total < breaker:
         raise GateFailed(
             "breaker",
-            f"the score {score.total:.2f} is below {BREAKER_SCORE:g}",
+            f"the score {score.total:.2f} is below {breaker:g}",
             cause=_losses(score),
             next_step=f"{asking}ask for a corrected export; the breaker cannot be overridden",
         )

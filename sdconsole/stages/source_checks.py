@@ -9,8 +9,6 @@ from sdconsole.quality.quarantine import QUARANTINE
 from sdconsole.source.catalog import Catalog
 from sdconsole.stages.checks import Finding, failed, passed, warned
 
-ROW_CHANGE_PERCENT = 30
-
 
 def source_schema(contract: Contract, catalog: Catalog) -> Iterator[Finding]:
     """Differences from the contract. A file with none of its tables is another kind of database, and that is fine."""
@@ -71,8 +69,10 @@ def same_database(rows: Mapping[str, int], live: Mapping[str, int], *, described
     return passed("same_database", f"{len(kept)} of {len(shown)} live tables are in this file")
 
 
-def source_rows(contract: Contract, rows: Mapping[str, int], last: Mapping[str, int]) -> Iterator[Finding]:
-    """Big tables must hold rows; a change of more than 30 % against the live version is worth a look."""
+def source_rows(
+    contract: Contract, rows: Mapping[str, int], last: Mapping[str, int], *, change_percent: int
+) -> Iterator[Finding]:
+    """Big tables must hold rows; a change of more than `change_percent` against the live version is worth a look."""
     empty = [table.name for table in contract.tables if table.big and table.name in rows and not rows[table.name]]
     if empty:
         yield failed("source_rows", f"no rows in {', '.join(empty)}", remedy="ask for the export again")
@@ -80,12 +80,12 @@ def source_rows(contract: Contract, rows: Mapping[str, int], last: Mapping[str, 
         now = rows.get(name)
         if now is None or not before:
             continue
-        if abs(now - before) * 100 > ROW_CHANGE_PERCENT * before:
+        if abs(now - before) * 100 > change_percent * before:
             yield warned(
                 "source_rows",
                 f"{name} changed from {before:,} to {now:,} rows",
                 measured=f"{(now - before) / before:+.1%}",
-                threshold=f"{ROW_CHANGE_PERCENT} %",
+                threshold=f"{change_percent} %",
                 remedy="make sure that this is the whole export",
             )
     if not empty:

@@ -14,7 +14,6 @@ from sdconsole.target.privileges import privileges
 from sdconsole.target.published import drift
 
 OLDEST_MAJOR = 13
-CLOCK_SKEW_SECONDS = 300.0
 
 
 def server(facts: ServerFacts) -> Iterator[Finding]:
@@ -92,12 +91,12 @@ def backup_tools(major: int, *, needed: bool) -> Iterator[Finding]:
             yield passed("backup_tools", f"{program} {version} ({path})")
 
 
-def clock(connection: Connection, here: datetime) -> Finding:
+def clock(connection: Connection, here: datetime, *, most_seconds: float) -> Finding:
     row = connection.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
     assert row is not None
     skew = abs((row[0] - here).total_seconds())
-    measured, threshold = f"{skew:.1f} s", f"{CLOCK_SKEW_SECONDS:.0f} s"
-    if skew > CLOCK_SKEW_SECONDS:
+    measured, threshold = f"{skew:.1f} s", f"{most_seconds:g} s"
+    if skew > most_seconds:
         return warned(
             "clock",
             "this machine and the server disagree about the time",

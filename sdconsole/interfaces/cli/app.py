@@ -15,9 +15,11 @@ from sdconsole.interfaces.cli import (
     attach_commands,
     backup_commands,
     blocker_commands,
+    config_commands,
     contract_commands,
     db_commands,
     decide_commands,
+    doctor_command,
     log_commands,
     look_commands,
     make_commands,
@@ -68,6 +70,7 @@ def console(context: typer.Context, read_only: opt.ReadOnly = False) -> None:
 for commands in (
     run_commands,
     decide_commands,
+    doctor_command,
     blocker_commands,
     attach_commands,
     look_commands,
@@ -80,6 +83,7 @@ for commands in (
     target_commands,
     contract_commands,
     runbook_commands,
+    config_commands,
     make_commands,
     db_commands,
 ):

@@ -25,8 +25,10 @@ backups_app = typer.Typer(no_args_is_help=True, help="List, verify and thin out 
 BackupFile = Annotated[
     Path, typer.Argument(metavar="BACKUP", help="A backup file, or its name in the state folder.", show_default=False)
 ]
-KeepDays = Annotated[int, typer.Option("--keep-days", min=0, help="Younger ones stay.")]
-Keep = Annotated[int, typer.Option("--keep", min=1, help="How many of the newest of each kind stay.")]
+KeepDays = Annotated[int | None, typer.Option("--keep-days", min=0, help="Younger ones stay; default: 7.")]
+Keep = Annotated[
+    int | None, typer.Option("--keep", min=1, help="How many of the newest of each kind stay; default: 3.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go and why the rest stays; remove nothing.")]
 Rehearse = Annotated[
     bool,
@@ -86,8 +88,8 @@ def backups_verify(
 
 @backups_app.command("prune")
 def backups_prune(
-    keep_days: KeepDays = 7,
-    keep: Keep = 3,
+    keep_days: KeepDays = None,
+    keep: Keep = None,
     dry_run: DryRun = False,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,
@@ -97,7 +99,12 @@ def backups_prune(
 ) -> None:
     """Remove backups of this target that nothing needs any more; never the newest intact one of each kind."""
     settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
-    judged = upkeep.prune_backups(settings, keep_days=keep_days, keep=keep, dry_run=dry_run)
+    judged = upkeep.prune_backups(
+        settings,
+        keep_days=settings.backup_keep_days if keep_days is None else keep_days,
+        keep=settings.backup_keep if keep is None else keep,
+        dry_run=dry_run,
+    )
     gone = [one for one in judged if one.may_go]
     if json:
         write_json(

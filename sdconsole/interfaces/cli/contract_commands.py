@@ -9,7 +9,6 @@ import typer
 from pydantic import TypeAdapter
 
 from sdconsole.config import load_settings
-from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Contract, Table
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
@@ -17,6 +16,7 @@ from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.quality.contract_lint import lint_contract
 from sdconsole.quality.draft import draft_contract
+from sdconsole.service.targets import contract_of
 from sdconsole.source.claim import claimed
 from sdconsole.source.open import new_file, refuse_same_file
 from sdconsole.stages.intake import check_intake
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 @contract_app.command("show")
 def show(contract: opt.ContractPath = None, json: opt.Json = False) -> None:
     """The contract in use: tables, columns with their types, keys, references, rules."""
-    found = load_contract(load_settings(contract=contract).contract)
+    found = contract_of(load_settings(contract=contract))
     if json:
         write_json({"schema": 1, "contract": _CONTRACT.dump_python(found, mode="json")})
         return
@@ -107,7 +107,7 @@ def init(
 @rules_app.command("list")
 def rules_list(contract: opt.ContractPath = None, json: opt.Json = False) -> None:
     """The rules: what each looks at, what it tolerates and what it can cost of the 100 points."""
-    found: Contract = load_contract(load_settings(contract=contract).contract)
+    found: Contract = contract_of(load_settings(contract=contract))
     if json:
         write_json({"schema": 1, "rules": _CONTRACT.dump_python(found, mode="json")["rules"]})
         return

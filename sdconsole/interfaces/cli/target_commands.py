@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 def versions_prune(
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="Usable versions that stay; default: 3.")] = None,
-    min_age_hours: Annotated[float, typer.Option("--min-age-hours", min=0, help="Younger ones stay.")] = 0.0,
+    min_age_hours: Annotated[
+        float | None, typer.Option("--min-age-hours", min=0, help="Younger ones stay; default: 0.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; drop nothing.")] = False,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,
@@ -40,7 +42,10 @@ def versions_prune(
 ) -> None:
     """Drop versions that are of no more use: never the live one, never the one that a rollback would go to."""
     settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
-    kept, age = keep or settings.keep_versions, timedelta(hours=min_age_hours)
+    kept, age = (
+        keep or settings.keep_versions,
+        timedelta(hours=settings.version_min_age_hours if min_age_hours is None else min_age_hours),
+    )
     expected = settings.target_settings().live_schema
     _refuse_wrong_name(confirm, expected)
     found = upkeep.prunable_versions(settings, keep=kept, minimum_age=age)
