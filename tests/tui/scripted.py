@@ -29,7 +29,12 @@ from sdconsole.core.projection import RunState, fold, step
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation, StageContext
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
+from sdconsole.quality.profile_model import Profile
+from sdconsole.service.dashboards import Figures
 from sdconsole.service.mailbox import Mailbox
+from sdconsole.service.reviewing import DateQuestion
+from sdconsole.service.upkeep import TargetLook
+from sdconsole.target.versions import VersionRow
 
 Work = Callable[[StageContext[None]], StageResult]
 
@@ -249,6 +254,10 @@ class ScriptedLibrary:
     expected: Mapping[StageName, float] = field(default_factory=dict)
     production: bool = False
     confirmation: str = "servicedesk"
+    dates: tuple[DateQuestion, ...] = ()
+    kept: tuple[VersionRow, ...] = ()
+    measured: Figures | Exception = field(default_factory=lambda: Figures(None, ()))
+    drift: str | None = None
 
     def deploy(self, source: Path, mode: Mode) -> ScriptedRun:
         self.asked_for.append(f"deploy {source} {mode}")
@@ -256,14 +265,15 @@ class ScriptedLibrary:
             raise self.refusal
         return ScriptedRun(self.folder, deploy_plan(mode), self.work, source=str(source), production=self.production)
 
-    def resume(self, run_id: str) -> ScriptedRun:
-        self.asked_for.append(f"resume {run_id}")
+    def resume(self, run_id: str, date_formats: Mapping[str, str] | None = None) -> ScriptedRun:
+        said = "".join(f" {place}={order}" for place, order in (date_formats or {}).items())
+        self.asked_for.append(f"resume {run_id}{said}")
         run = ScriptedRun(self.folder, work=self.work, run_id=run_id, expected=self.confirmation)
         run.earlier = fold(read_journal(run.journal))
         return run
 
-    def rollback(self) -> ScriptedRun:
-        self.asked_for.append("rollback")
+    def rollback(self, to: str | None = None) -> ScriptedRun:
+        self.asked_for.append(f"rollback {to}" if to else "rollback")
         if self.refusal is not None:
             raise self.refusal
         return ScriptedRun(self.folder, rollback_plan(), self.work, run_id="r-20261121-040000-0b0b")
@@ -290,6 +300,33 @@ class ScriptedLibrary:
 
     def pause(self, run_id: str, *, rest: bool) -> None:
         self._service.pause(run_id, rest=rest)
+
+    def profile(self, run_id: str) -> Profile:
+        return self._service.profile(run_id)
+
+    def date_questions(self, run_id: str) -> tuple[DateQuestion, ...]:
+        return self.dates
+
+    def versions(self) -> tuple[VersionRow, ...]:
+        return self.kept
+
+    def figures(self, run_id: str | None = None) -> Figures:
+        if isinstance(self.measured, Exception):
+            raise self.measured
+        return self.measured
+
+    def look(self) -> TargetLook:
+        return TargetLook("embedded", "PostgreSQL", "servicedesk", NEW, 266_622, 93.24, None, None, self.drift, None)
+
+    def end_blocker(self, run_id: str, pid: int, *, end: bool) -> str:
+        self.asked_for.append(f"{'end' if end else 'cancel'} {pid} of {run_id}")
+        return f"pid {pid} is gone"
+
+    def keep_log(self, run_id: str, text: str) -> Path:
+        return self._service.keep_log(run_id, text)
+
+    def machine(self) -> str:
+        return self._service.machine()
 
     def abort(self, run_id: str) -> str:
         self.asked_for.append(f"abort {run_id}")

@@ -50,7 +50,7 @@ def test_help_and_palette_list_the_registry_with_the_reasons(tmp_path: Path) -> 
     async def story() -> None:
         hold = Hold()
         run = ScriptedRun(tmp_path, work={StageName.LOAD: hold})
-        async with console(tmp_path, run=run, size=(120, 60)) as (app, pilot):
+        async with console(tmp_path, run=run, size=(120, 120)) as (app, pilot):
             await until(pilot, hold.reached.is_set)
             await pilot.press("question_mark")
             await until(pilot, lambda: "Keys" in painted(app))

@@ -8,7 +8,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
-from sdconsole.interfaces.tui.actions import Action, available_here
+from sdconsole.interfaces.tui.action import Action
+from sdconsole.interfaces.tui.actions import available_here
 from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.situation import Situation
 

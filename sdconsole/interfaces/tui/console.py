@@ -19,23 +19,21 @@ from sdconsole.interfaces.tui import commands, questions
 from sdconsole.interfaces.tui.action_bar import ActionBar
 from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
 from sdconsole.interfaces.tui.dialog import Dialog
-from sdconsole.interfaces.tui.feed import Feed
 from sdconsole.interfaces.tui.help_screen import HelpScreen
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.library import Library, Prepare
-from sdconsole.interfaces.tui.picture import Preparing
-from sdconsole.interfaces.tui.shown import Shown
+from sdconsole.interfaces.tui.side_deeds import SideDeeds
 from sdconsole.interfaces.tui.signals import stop_on_signals
-from sdconsole.interfaces.tui.watch_deeds import WatchDeeds
 
 STOPPED_BY_OPERATOR = "the operator quit the console"
 
 
-class ConsoleApp(WatchDeeds):
+class ConsoleApp(SideDeeds):
     """`opening` is a run to start at once, `attach` one to look at; without either the home screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(entry.key, f"do('{entry.id}')", entry.label, show=False) for entry in ACTIONS
+        Binding(key, f"press('{key}')", show=False)
+        for key in dict.fromkeys(key for entry in ACTIONS for key in entry.key.split(","))
     ]
 
     def __init__(
@@ -58,10 +56,11 @@ class ConsoleApp(WatchDeeds):
         self._deeds: Mapping[str, Callable[[], object]] = {
             "start": self._start,
             "resume": self._resume,
-            "rollback": lambda: self._begin_here(lambda _: library.rollback()),
+            "rollback": lambda: self.begin_here(lambda _: library.rollback()),
             "copy": self._copy,
             "freeze": self._freeze,
             "home": self.show_home,
+            **self.side_deeds(),
             "approve": self._approve,
             "abort": self.give_up,
             "pause": self.pause,
@@ -78,7 +77,7 @@ class ConsoleApp(WatchDeeds):
         self.theme_changed_signal.subscribe(self, lambda _: self.draw())
         self.read_lists()
         if self._opening is not None:
-            self._begin_here(self._opening)
+            self.begin_here(self._opening)
         elif self._looked_at:
             self.open_run(self._looked_at, replay=self._played)
 
@@ -93,6 +92,13 @@ class ConsoleApp(WatchDeeds):
             yield SystemCommand(title, entry.help, partial(self.action_do, entry.id))
         yield SystemCommand("Colours", "Choose another theme, light or dark", self.search_themes)
 
+    def action_press(self, key: str) -> None:
+        """A key means what the registry says of it in this place."""
+        for entry in available_here(self.situation):
+            if key in entry.key.split(","):
+                self.action_do(entry.id)
+                return
+
     def action_do(self, action_id: str) -> None:
         """Do what a key, the footer or the palette asks for, or say why it is not possible."""
         entry, now = action(action_id), self.situation
@@ -103,6 +109,7 @@ class ConsoleApp(WatchDeeds):
             self.notify(f"{entry.label}: {safe_text(reason)}", severity="warning", markup=False)
         elif action_id.startswith("tab-") and self.run_screen is not None:
             self.run_screen.show_tab(action_id)
+            self.tab_shown(action_id)
         else:
             self._deeds[action_id]()
         self.draw()
@@ -133,7 +140,7 @@ class ConsoleApp(WatchDeeds):
     def _resume(self) -> None:
         now = self.situation
         run_id = now.unfinished if now.place == "home" else now.state.run_id
-        self._begin_here(lambda _: self.library.resume(run_id))
+        self.begin_here(lambda _: self.library.resume(run_id))
 
     def _approve(self) -> None:
         if self.situation.asks_elsewhere and self.shown is not None:
@@ -141,14 +148,12 @@ class ConsoleApp(WatchDeeds):
         else:
             self._resume()
 
-    def _begin_here(self, prepare: Prepare) -> None:
-        """Begin on the run screen, which shows how the run is made ready."""
-        self.show_run(Shown(Feed(self.draw_soon), self.settings, preparing=Preparing()))
-        self.begin(prepare)
-
     def _copy(self) -> None:
         chosen = self.home.form.chosen
-        if self.shown is not None:
+        side = self.side
+        if side is not None:
+            text = side.command
+        elif self.shown is not None:
             text = commands.run_command(self.settings, self.shown.state)
         else:
             text = commands.deploy_command(self.settings, chosen.source or "SOURCE", chosen.mode)

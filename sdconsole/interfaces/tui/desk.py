@@ -16,6 +16,7 @@ from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.terminal import Terminal
 from sdconsole.interfaces.tui import questions
 from sdconsole.interfaces.tui.action_bar import ActionBar
+from sdconsole.interfaces.tui.date_review import DateReview
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.feed import Feed
 from sdconsole.interfaces.tui.home import HomeScreen
@@ -32,6 +33,7 @@ from sdconsole.interfaces.tui.session import (
     Session,
 )
 from sdconsole.interfaces.tui.shown import Shown
+from sdconsole.interfaces.tui.side_screen import SideScreen
 from sdconsole.interfaces.tui.situation import Situation
 from sdconsole.interfaces.tui.styled_app import StyledApp
 
@@ -54,6 +56,7 @@ class Desk(StyledApp):
         self.run_screen: RunScreen | None = None
         self.shown: Shown | None = None
         self.expected: Mapping[StageName, float] = {}
+        self.machine = ""
         self.leaving = False
         self._over = False
         self._draw_timer: Timer | None = None
@@ -67,8 +70,10 @@ class Desk(StyledApp):
     @property
     def situation(self) -> Situation:
         shown, unfinished, screen = self.shown, self.home.unfinished, self.run_screen
+        side = self.side
         return Situation(
-            place="home" if shown is None else "run",
+            place=side.place if side is not None else "home" if shown is None else "run",
+            date_answers=len(side.answers) if isinstance(side, DateReview) else 0,
             busy=self.session.busy,
             stopping=self.session.stopping,
             frozen=shown is not None and shown.frozen,
@@ -81,6 +86,11 @@ class Desk(StyledApp):
             unfinished="" if unfinished is None else unfinished.run_id,
             low=screen is not None and screen.is_low,
         )
+
+    @property
+    def side(self) -> SideScreen | None:
+        """The screen beside the run that is in view."""
+        return next((one for one in reversed(self.screen_stack) if isinstance(one, SideScreen)), None)
 
     def begin(self, prepare: Prepare) -> None:
         """Prepare and execute a run; what comes of it arrives as messages."""
@@ -140,7 +150,7 @@ class Desk(StyledApp):
 
     @on(RunEnded)
     def _run_ended(self, message: RunEnded) -> None:
-        if any(isinstance(screen, Dialog) for screen in self.screen_stack):
+        if isinstance(self.screen, ModalScreen) and any(isinstance(one, Dialog) for one in self.screen_stack):
             self._close_dialogs()
         self.final_state = message.state
         shown, error = self.shown, message.error
@@ -180,7 +190,10 @@ class Desk(StyledApp):
         self._draw_timer = None
         if self._over:
             return
-        shown, screen, look = self.shown, self.run_screen, self.look
+        shown, screen, look, side = self.shown, self.run_screen, self.look, self.side
+        if side is not None:
+            seen = shown or Shown(Feed(self.draw_soon), self.settings, read_only=self.read_only)
+            side.draw_top(seen.top(look, stopping=self.session.stopping))
         if shown is None or screen is None:
             nothing = Shown(Feed(self.draw_soon), self.settings, read_only=self.read_only)
             self.home.draw_top(nothing.top(look, stopping=self.session.stopping))
@@ -193,10 +206,10 @@ class Desk(StyledApp):
             bar.show(self.situation, look)
 
     def _picture(self, shown: Shown) -> Picture:
-        return shown.picture(self.look, self.expected, stopping=self.session.stopping)
+        return shown.picture(self.look, self.expected, stopping=self.session.stopping, machine=self.machine)
 
     def _close_dialogs(self) -> None:
-        while isinstance(self.screen, ModalScreen):
+        while isinstance(self.screen, ModalScreen | SideScreen):
             self.screen.dismiss(None)
 
     def _tick(self) -> None:

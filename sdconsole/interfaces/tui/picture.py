@@ -29,4 +29,6 @@ class Picture:
     preparing: Preparing | None = None
     error: ErrorReport | None = None
     log_path: str = ""
+    machine: str = ""
+    """Free disk and memory in words, while a run goes on."""
     commands: tuple[str, ...] = ()

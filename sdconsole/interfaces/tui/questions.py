@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdconsole.core.events import Waiting
+from sdconsole.core.events import BlockingSession, Waiting
 from sdconsole.core.model import StageName
 from sdconsole.core.projection import RunState
 from sdconsole.interfaces.tui.commands import approve_command, resume_command
@@ -39,6 +39,18 @@ def giving_up(state: RunState) -> Question:
         undo="none: a new deployment makes the version again",
         yes="Give it up",
         no="Keep it",
+    )
+
+
+def ending_blocker(holder: BlockingSession, *, end: bool) -> Question:
+    """What is done to a session that delays the switch; the ledger keeps who did it."""
+    return Question(
+        title="End a session" if end else "Cancel a statement",
+        prompt=f"End the session of pid {holder.pid}?" if end else f"Cancel what pid {holder.pid} runs?",
+        details=(holder.says, holder.query),
+        undo="none: its open work is rolled back" if end else "none: that statement ends with an error",
+        yes="End it" if end else "Cancel it",
+        no="Wait",
     )
 
 

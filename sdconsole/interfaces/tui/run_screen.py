@@ -18,9 +18,11 @@ from sdconsole.interfaces.tui.action_bar import ActionBar
 from sdconsole.interfaces.tui.bars import Bar
 from sdconsole.interfaces.tui.checks_panel import ChecksPanel, all_checks
 from sdconsole.interfaces.tui.feed import Entry
+from sdconsole.interfaces.tui.locks_tab import LocksTab
 from sdconsole.interfaces.tui.log_tab import LogTab, log_line
 from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.picture import Picture, Preparing
+from sdconsole.interfaces.tui.profile_tab import ProfileTab
 from sdconsole.interfaces.tui.quality_tab import QualityTab
 from sdconsole.interfaces.tui.score_panel import Overview
 from sdconsole.interfaces.tui.stages_panel import StageList, TaskBars
@@ -31,7 +33,15 @@ RATES_KEPT = 240
 LATEST_KEPT = 60
 LOW_LINES = 20
 """Below this height the stages and the tabs take turns."""
-_FOCUSED = {"tab-overview": "#left", "tab-quality": "#losses", "tab-checks": "#checks-scroll", "tab-log": "#log"}
+_FOCUSED = {
+    "tab-overview": "#left",
+    "tab-quality": "#losses",
+    "tab-profile": "#profile-columns",
+    "tab-checks": "#checks-scroll",
+    "tab-compare": "#compare-scroll",
+    "tab-locks": "#holders",
+    "tab-log": "#log",
+}
 """What the arrow keys move in each tab."""
 
 
@@ -60,8 +70,14 @@ class RunScreen(Screen[None]):
                     yield Static(id="latest")
                 with TabPane("Quality", id="tab-quality"):
                     yield QualityTab()
+                with TabPane("Profile", id="tab-profile"):
+                    yield ProfileTab()
                 with TabPane("Checks", id="tab-checks"), VerticalScroll(id="checks-scroll"):
                     yield Static(id="checks")
+                with TabPane("Compare", id="tab-compare"), VerticalScroll(id="compare-scroll"):
+                    yield Static("u asks the server: live against this run's version", id="compare")
+                with TabPane("Locks", id="tab-locks"):
+                    yield LocksTab()
                 with TabPane("Log", id="tab-log"):
                     yield LogTab()
         yield ActionBar()
@@ -74,6 +90,10 @@ class RunScreen(Screen[None]):
         self.query_one(TabbedContent).active = tab_id
         self.add_class("-tabs")
         self.query_one(_FOCUSED[tab_id]).focus()
+
+    @property
+    def tab(self) -> str:
+        return self.query_one(TabbedContent).active
 
     def show_stages(self) -> None:
         self.remove_class("-tabs")
@@ -110,13 +130,14 @@ class RunScreen(Screen[None]):
         self._draw_tasks(picture)
         self._draw_verdict(picture)
         lines = self.query_one("#tabs").size.height
-        overview = Overview(state, tuple(self._rates), look, lines)
-        shape = (state.scores, lines, look, bool(self._rates))
+        overview = Overview(state, tuple(self._rates), look, lines, picture.machine)
+        shape = (state.scores, lines, look, bool(self._rates), picture.machine)
         self._update("overview", overview, (shape, tuple(self._rates)), shape)
         self._draw_latest(look)
         checks = all_checks(state)
         self._update("checks", ChecksPanel(checks, look), (checks, look))
         self.query_one(QualityTab).show(state, look)
+        self.query_one(LocksTab).show(state, look)
 
     def draw_top(self, top: TopBar) -> None:
         if self._ready:

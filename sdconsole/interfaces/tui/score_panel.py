@@ -30,6 +30,7 @@ class Overview:
     rates: Sequence[float]
     look: Look
     lines: int = 40
+    machine: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._score is None:
@@ -102,8 +103,9 @@ class Overview:
         return table
 
     def _speed(self) -> RenderableType:
+        machine = Text(self.machine, style=self.look.dim)
         if not any(self.rates):
-            return Text()
+            return machine
         now, peak = self.rates[-1], max(self.rates)
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(width=13, no_wrap=True)
@@ -113,4 +115,4 @@ class Overview:
         table.add_row(
             Text("rate"), Spark(self.rates, self.look.accent, self.look.ascii), Text(words, style=self.look.dim)
         )
-        return table
+        return Group(table, machine) if self.machine else table

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 from sdconsole import service
 from sdconsole.config import EMBEDDED, Settings
+from sdconsole.core import runs
 from sdconsole.core.events import Record, Waiting
 from sdconsole.core.model import FINISHED, Mode, StageName
 from sdconsole.core.runs import RunSummary
 from sdconsole.interfaces.tui.gate import VIA
-from sdconsole.service import decisions
+from sdconsole.observe.health import disk_spaces
+from sdconsole.quality.profile_model import Profile
+from sdconsole.service import decisions, upkeep
+from sdconsole.service.dashboards import Figures, dashboard_figures
+from sdconsole.service.reviewing import DateQuestion, date_questions, run_profile
+from sdconsole.service.upkeep import TargetLook
 from sdconsole.target.ledger import VersionState
+from sdconsole.target.versions import VersionRow
 
 _LOOKED_AT = 5
 """How many runs back a stage's last duration is looked for."""
@@ -27,11 +37,11 @@ class ServiceLibrary:
     def deploy(self, source: Path, mode: Mode) -> service.PreparedRun:
         return service.prepare_deploy(self._settings, service.DeployRequest(source=source, mode=mode))
 
-    def resume(self, run_id: str) -> service.PreparedRun:
-        return service.prepare_resume(self._settings, run_id)
+    def resume(self, run_id: str, date_formats: Mapping[str, str] | None = None) -> service.PreparedRun:
+        return service.prepare_resume(self._settings, run_id, date_formats=date_formats)
 
-    def rollback(self) -> service.PreparedRun:
-        return service.prepare_rollback(self._settings)
+    def rollback(self, to: str | None = None) -> service.PreparedRun:
+        return service.prepare_rollback(self._settings, to=to)
 
     def runs(self) -> tuple[RunSummary, ...]:
         return service.list_runs(self._settings)
@@ -56,6 +66,36 @@ class ServiceLibrary:
 
     def pause(self, run_id: str, *, rest: bool) -> None:
         (service.pause_run if rest else service.unpause_run)(self._settings, run_id, via=VIA)
+
+    def profile(self, run_id: str) -> Profile:
+        return run_profile(self._settings, run_id)
+
+    def date_questions(self, run_id: str) -> tuple[DateQuestion, ...]:
+        return date_questions(self._settings, run_id)
+
+    def versions(self) -> tuple[VersionRow, ...]:
+        return service.list_versions(self._settings)
+
+    def figures(self, run_id: str | None = None) -> Figures:
+        return dashboard_figures(self._settings, run_id)
+
+    def look(self) -> TargetLook:
+        return upkeep.look_at_target(self._settings)
+
+    def end_blocker(self, run_id: str, pid: int, *, end: bool) -> str:
+        gone = service.end_blocker(self._settings, pid, end=end, run_id=run_id)
+        return f"{'ended' if end else 'cancelled'}: {gone.describe()}"
+
+    def keep_log(self, run_id: str, text: str) -> Path:
+        folder = runs.private_folder(self._settings.state_dir / "logs")
+        path = folder / f"{run_id}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
+        runs.write_private(path, text.encode() + b"\n")
+        return path
+
+    def machine(self) -> str:
+        spaces = disk_spaces([self._settings.state_dir])
+        free = min((space.free_bytes for space in spaces), default=0) / 1e9
+        return f"disk {free:,.1f} GB free, memory {psutil.virtual_memory().percent:.0f} % used"
 
     def live_version(self) -> str:
         """The embedded server is asked only when it runs: looking must not start one."""

@@ -75,7 +75,7 @@ class Shown:
             remaining_seconds=None if remaining is None else round(remaining),
         )
 
-    def picture(self, look: Look, expected: Mapping[StageName, float], *, stopping: bool) -> Picture:
+    def picture(self, look: Look, expected: Mapping[StageName, float], *, stopping: bool, machine: str = "") -> Picture:
         elapsed = self.feed.elapsed_seconds
         remaining = remaining_seconds(self.state, expected, elapsed)
         elapsed = float(int(elapsed)) if self.state.finished is None else elapsed
@@ -87,6 +87,7 @@ class Shown:
             preparing=self.preparing,
             error=error_report(self.error) if self.error is not None else None,
             log_path=self._log_path(),
+            machine=machine if self.state.finished is None else "",
             commands=next_commands(self.settings, self.state),
         )
 

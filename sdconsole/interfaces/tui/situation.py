@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sdconsole.core.model import FINISHED, RunKind
+from sdconsole.core.model import FINISHED, RunKind, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 
-Place = Literal["home", "run"]
+Place = Literal["home", "run", "dates", "history", "dashboards", "after"]
 UNDER_WAY = "a run is under way"
 ELSEWHERE = "another process executes this run"
 
@@ -34,6 +34,8 @@ class Situation:
     state: RunState = field(default_factory=RunState)
     unfinished: str = ""
     low: bool = False
+    date_answers: int = 0
+    """How many columns the date review has an answer for."""
 
     @property
     def given_up(self) -> bool:
@@ -121,6 +123,26 @@ def pause(now: Situation) -> str:
     if now.stopping:
         return "the run is stopping"
     return "the run waits for an answer already" if now.state.waiting is not None else ""
+
+
+def dates(now: Situation) -> str:
+    if now.busy or now.alive:
+        return "the run is going on; its dates can be answered when it waits or has stopped"
+    if StageName.PROFILE not in now.state.results:
+        return "no profile of this run is on record yet"
+    if now.given_up:
+        return "the run was given up"
+    return "the run is finished; answer with the next deployment" if now.state.live_changed else ""
+
+
+def answers(now: Situation) -> str:
+    if now.busy:
+        return UNDER_WAY
+    return "" if now.date_answers else "no column has an answer yet: d is day first, m is month first"
+
+
+def blockers(now: Situation) -> str:
+    return "" if now.state.blocked is not None else "nobody is in the way of a switch now"
 
 
 def replay(now: Situation) -> str:

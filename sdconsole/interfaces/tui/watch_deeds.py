@@ -10,7 +10,9 @@ from sdconsole.interfaces.tui import questions
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.errands import run_errand
 from sdconsole.interfaces.tui.feed import Feed
+from sdconsole.interfaces.tui.library import Prepare
 from sdconsole.interfaces.tui.lists import Lists
+from sdconsole.interfaces.tui.picture import Preparing
 from sdconsole.interfaces.tui.session import RunChanged
 from sdconsole.interfaces.tui.shown import Shown
 from sdconsole.interfaces.tui.watching import Follower, Replayer
@@ -27,6 +29,11 @@ class WatchDeeds(Lists):
         watching = (Replayer if replay else Follower)(self.library, run_id, feed)
         self.show_run(Shown(feed, self.settings, watching=watching))
         watching.start()
+
+    def begin_here(self, prepare: Prepare) -> None:
+        """Begin on the run screen, which shows how the run is made ready."""
+        self.show_run(Shown(Feed(self.draw_soon), self.settings, preparing=Preparing()))
+        self.begin(prepare)
 
     def replay(self) -> None:
         """Play the shown run again; while it plays, go to its end."""

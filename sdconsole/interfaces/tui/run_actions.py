@@ -1,0 +1,167 @@
+"""The actions of the home screen and of the run screen."""
+
+from __future__ import annotations
+
+from sdconsole.interfaces.tui import situation as why
+from sdconsole.interfaces.tui.action import Action
+from sdconsole.interfaces.tui.situation import Place
+
+_RUN: tuple[Place, ...] = ("run",)
+_HOME: tuple[Place, ...] = ("home",)
+TABS = (
+    ("1", "overview", "the score, its dimensions and the rate"),
+    ("2", "quality", "where the points went, with sample rows and the SQL that finds them"),
+    ("3", "profile", "every column: its type, what is missing, the shapes of its dates"),
+    ("4", "checks", "every check, failures first"),
+    ("5", "compare", "the dashboards' metrics, live against the new version"),
+    ("6", "locks", "who holds live views and delays a switch"),
+    ("7", "log", "the log, with filter, marks, copy and file"),
+)
+
+RUN_ACTIONS: tuple[Action, ...] = (
+    Action(
+        id="start",
+        key="s",
+        shown_key="s",
+        label="Start",
+        help="Deploy the chosen source in the chosen mode",
+        command="sdconsole deploy SOURCE --mode MODE",
+        places=_HOME,
+        why_not=why.when_idle,
+        changes=True,
+    ),
+    Action(
+        id="approve",
+        key="a",
+        shown_key="a",
+        label="Approve",
+        help="Answer the question of a held run, whoever executes it",
+        command="sdconsole approve RUN",
+        places=_RUN,
+        why_not=why.approve,
+        changes=True,
+    ),
+    Action(
+        id="resume",
+        key="r",
+        shown_key="r",
+        label="Resume",
+        help="Take up the unfinished run at the stage that was cut off; a held run asks its question again",
+        command="sdconsole resume RUN",
+        why_not=why.resume,
+        changes=True,
+    ),
+    Action(
+        id="pause",
+        key="p",
+        shown_key="p",
+        label="Pause run",
+        help="Let the run rest at its next safe point, or go on; no stage is lost",
+        command="sdconsole pause RUN",
+        places=_RUN,
+        why_not=why.pause,
+        changes=True,
+    ),
+    Action(
+        id="rollback",
+        key="b",
+        shown_key="b",
+        label="Roll back",
+        help="Give readers the version before this one; asks first",
+        command="sdconsole rollback",
+        places=_RUN,
+        why_not=why.rollback,
+        changes=True,
+    ),
+    Action(
+        id="copy",
+        key="y",
+        shown_key="y",
+        label="Copy command",
+        help="Copy the command line that does the same to the clipboard",
+        places=("home", "run", "dates", "history", "dashboards", "after"),
+        why_not=why.copy,
+    ),
+    Action(
+        id="freeze",
+        key="space",
+        shown_key="space",
+        label="Freeze view",
+        help="Hold the picture still to read it; the run goes on",
+        places=_RUN,
+        why_not=why.freeze,
+    ),
+    Action(
+        id="home",
+        key="h",
+        shown_key="h",
+        label="Home",
+        help="Back to the list of runs",
+        places=_RUN,
+        why_not=why.when_idle,
+    ),
+    Action(
+        id="replay",
+        key="e",
+        shown_key="e",
+        label="Replay",
+        help="Play the run again from its journal; once more goes to its end",
+        command="sdconsole attach RUN --replay",
+        places=_RUN,
+        why_not=why.replay,
+    ),
+    Action(
+        id="faster",
+        key="plus,equals_sign",
+        shown_key="+",
+        label="Faster",
+        help="Replay twice as fast, up to 128 times",
+        places=_RUN,
+        why_not=why.speed,
+        in_footer=False,
+    ),
+    Action(
+        id="slower",
+        key="minus",
+        shown_key="-",
+        label="Slower",
+        help="Replay half as fast, down to the run's own pace",
+        places=_RUN,
+        why_not=why.speed,
+        in_footer=False,
+    ),
+    Action(
+        id="abort",
+        key="x",
+        shown_key="x",
+        label="Give up",
+        help="Give the run up for good and drop what readers never saw of it; asks first",
+        command="sdconsole abort RUN",
+        places=_RUN,
+        why_not=why.abort,
+        changes=True,
+    ),
+    *(
+        Action(
+            id=f"tab-{name}",
+            key=key,
+            shown_key=key,
+            label=name.capitalize(),
+            help=f"Show {purpose}",
+            places=_RUN,
+            why_not=why.always,
+            in_footer=False,
+        )
+        for key, name, purpose in TABS
+    ),
+    Action(
+        id="stages",
+        key="0",
+        shown_key="0",
+        label="Stages",
+        help="Back to the stages on a terminal too low for both",
+        places=_RUN,
+        why_not=why.stages,
+        in_footer=False,
+    ),
+)

@@ -1,0 +1,243 @@
+"""The screens beside the run, and what its tabs do: dates, versions, dashboards, the watch, log, locks, profile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textual.widgets import DataTable, RichLog
+
+from sdconsole.analytics.catalog import MetricStatus, load_catalog
+from sdconsole.analytics.run import MetricResult
+from sdconsole.contract.model import DateOrder
+from sdconsole.core.events import Blocked, BlockingSession
+from sdconsole.core.gates import FlagGate
+from sdconsole.core.model import Artifact, StageName, StageResult
+from sdconsole.core.stage import StageContext
+from sdconsole.errors import CheckFailed, Verdict
+from sdconsole.interfaces.tui.date_review import DateReview
+from sdconsole.interfaces.tui.home import HomeScreen
+from sdconsole.interfaces.tui.run_screen import RunScreen
+from sdconsole.service.dashboards import Figures
+from sdconsole.service.reviewing import DateQuestion, Reading
+from sdconsole.target.ledger import VersionState
+from sdconsole.target.versions import VersionRow
+from tests.tui.driving import console, field, play, until, until_asked, until_ended, words
+from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun
+
+RUN = "r-20261121-031500-7f3a"
+QUESTIONS = (
+    DateQuestion("tickets.TKT-Due", 0, 0, 812, (Reading("03/04/2025", "03 Apr 2025", "04 Mar 2025"),), None),
+    DateQuestion(
+        "timesheets.TS-Date", 14, 0, 40, (Reading("05/06/2025", "05 Jun 2025", "06 May 2025"),), DateOrder.DMY
+    ),
+)
+
+
+def version(name: str, state: VersionState, *, back: bool = False) -> VersionRow:
+    made = datetime(2026, 8, 21, 3, 15, tzinfo=UTC)
+    return VersionRow(name, state, RUN, "complete", False, 266_622, 12, 93.24, 84_000_000, made, made, back, "")
+
+
+def result(metric_id: str, value: float | None, *, error: str = "") -> MetricResult:
+    metric = next(one for one in load_catalog().metrics if one.id == metric_id)
+    status = metric.judge(value) if not error else MetricStatus.NO_DATA
+    return MetricResult(metric, value, 1_000, status, error=error, duration_seconds=0.012)
+
+
+def profiled(ctx: StageContext[None]) -> StageResult:
+    return StageResult("profiled", artifacts=(Artifact("profile", "/nowhere/profile.json", 1, None),))
+
+
+def test_each_open_column_is_answered_and_the_run_is_taken_up_with_the_answers(tmp_path: Path) -> None:
+    ScriptedRun(tmp_path).execute(FlagGate("ada"))
+
+    async def story() -> None:
+        library = ScriptedLibrary(tmp_path, dates=QUESTIONS)
+        async with console(tmp_path, library=library, attach=RUN, size=(120, 40)) as (app, pilot):
+            await until(pilot, lambda: "held" in words(app, "#top"))
+            await pilot.press("d")
+            await until(pilot, lambda: "03 Apr 2025" in words(app, "#said"))
+            shown = words(app)
+            assert "04 Mar 2025" in shown
+            assert "812" in shown
+            assert "no value of this column tells" in shown
+            await pilot.press("r")
+            await until(pilot, lambda: "no column has an answer yet" in words(app))
+            await pilot.press("m")
+            await until(pilot, lambda: "14 values of this column can only be read one way" in words(app))
+            assert isinstance(app.screen, DateReview)
+            assert app.screen.given == {"tickets.TKT-Due": "MDY"}
+            await pilot.press("y")
+            assert app.clipboard == f"sdconsole resume {RUN} --date-format tickets.TKT-Due=MDY"
+            await pilot.press("r")
+            await until_asked(pilot)
+            assert library.asked_for == [f"resume {RUN} tickets.TKT-Due=MDY"]
+
+    play(story())
+
+
+def test_any_kept_version_is_given_back_from_the_list(tmp_path: Path) -> None:
+    async def story() -> None:
+        kept = (version(NEW, VersionState.LIVE), version(OLD, VersionState.PREVIOUS, back=True))
+        library = ScriptedLibrary(tmp_path, kept=kept)
+        async with console(tmp_path, library=library, size=(140, 40)) as (app, pilot):
+            await until(pilot, lambda: app.home.query("#source"))
+            await pilot.press("escape", "v")
+            await until(pilot, lambda: OLD in words(app) and "266,622" in words(app))
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+            await pilot.press("escape", "v")
+            await until(pilot, lambda: OLD in words(app) and "266,622" in words(app))
+            await pilot.press("down", "b")
+            field(await until_asked(pilot)).value = "servicedesk"
+            await pilot.press("enter")
+            await until_ended(pilot, app)
+            assert library.asked_for == [f"rollback {OLD}"]
+            assert app.final_state is not None
+            assert app.final_state.verdict is Verdict.OK
+
+    play(story())
+
+
+def test_dashboards_draw_values_between_their_thresholds_and_tell_an_error(tmp_path: Path) -> None:
+    async def story() -> None:
+        judged = next(one for one in load_catalog().metrics if one.green and one.unit == "percent")
+        measured = Figures(NEW, (result(judged.id, 50.0), result("1.2", None, error="relation tickets is gone")))
+        library = ScriptedLibrary(tmp_path, measured=measured)
+        async with console(tmp_path, library=library, size=(150, 40)) as (app, pilot):
+            await until(pilot, lambda: app.home.query("#source"))
+            await pilot.press("escape", "g")
+            await until(pilot, lambda: "50.00 percent" in words(app))
+            shown = words(app, "#said")
+            assert "┃" in shown
+            assert "●" in shown
+            assert "relation tickets is gone" in shown
+            library.measured = CheckFailed("nothing-to-measure", "servicedesk has no version yet")
+            await pilot.press("u")
+            await until(pilot, lambda: "error[nothing-to-measure]" in words(app, "#said"))
+
+    play(story())
+
+
+def test_after_the_cutover_readers_are_watched_with_the_way_back_in_view(tmp_path: Path) -> None:
+    async def story() -> None:
+        library = ScriptedLibrary(tmp_path, measured=Figures(NEW, (result("1.1", 97.0),)))
+        async with console(tmp_path, library=library, run=ScriptedRun(tmp_path), size=(140, 40)) as (app, pilot):
+            field(await until_asked(pilot)).value = "servicedesk"
+            await pilot.press("enter")
+            await until_ended(pilot, app)
+            await pilot.press("f")
+            await until(pilot, lambda: f"{NEW} 266,622 rows 1 of 1 queries answer" in words(app, "#said"))
+            assert (
+                f"b gives readers {OLD} again: one transaction, the same switch; the switch here took 41 ms"
+                in words(app)
+            )
+            library.drift = "tickets reads another version"
+            await pilot.press("u")
+            await until(pilot, lambda: "LOOK" in words(app, "#said"))
+            assert "tickets reads another version" in words(app, "#said")
+            await pilot.press("b")
+            await until_asked(pilot)
+            assert library.asked_for == [f"rollback {OLD}"]
+
+    play(story())
+
+
+def test_the_log_is_filtered_marked_copied_and_written(tmp_path: Path) -> None:
+    ScriptedRun(tmp_path).execute(FlagGate("ada"))
+
+    async def story() -> None:
+        async with console(tmp_path, attach=RUN, size=(120, 40)) as (app, pilot):
+            await until(pilot, lambda: "held" in words(app, "#top"))
+            await pilot.press("m")
+            await until(pilot, lambda: "mark" in words(app, "#log"))
+            await pilot.press("slash", *"CANARY")
+            await until(pilot, lambda: "preflight" not in words(app, "#log"))
+            assert "canary is done" in words(app, "#log")
+            await pilot.press("enter", "c")
+            assert "canary is done" in app.clipboard
+            assert "preflight" not in app.clipboard
+            await pilot.press("w")
+            await until(pilot, lambda: list((tmp_path / "logs").glob("*.log")))
+            [written] = (tmp_path / "logs").glob("*.log")
+            assert written.read_text().strip() == app.clipboard
+            assert written.stat().st_mode & 0o777 == 0o600
+            await pilot.press("slash", "escape")
+            await until(pilot, lambda: "preflight" in words(app, "#log"))
+            assert app.screen.focused is app.screen.query_one(RichLog)
+
+    play(story())
+
+
+def test_who_delays_the_switch_is_named_and_can_be_cancelled_or_ended(tmp_path: Path) -> None:
+    hold = Hold()
+
+    def delayed(ctx: StageContext[None]) -> StageResult:
+        holder = BlockingSession(
+            4121,
+            "grafana_ro",
+            "grafana",
+            "servicedesk.tickets",
+            "AccessShareLock",
+            840.0,
+            "active",
+            "SELECT 1",
+            "pid 4121",
+        )
+        ctx.emit(Blocked(ctx.stage, (holder,), 12.0, 300.0, 3))
+        return hold(ctx)
+
+    async def story() -> None:
+        library = ScriptedLibrary(tmp_path)
+        run = ScriptedRun(tmp_path, work={StageName.LOAD: delayed})
+        async with console(tmp_path, library=library, run=run, size=(140, 40)) as (app, pilot):
+            await until(pilot, hold.reached.is_set)
+            await pilot.press("6")
+            await until(pilot, lambda: "grafana_ro" in words(app, "#holders"))
+            assert "waiting 0:12 of 5:00, 3 attempts; readers go on" in words(app, "#locks-summary")
+            await pilot.press("k")
+            await until_asked(pilot)
+            await pilot.press("escape")
+            assert library.asked_for == []
+            for key in "kK":
+                await pilot.press(key)
+                await until_asked(pilot)
+                await pilot.click("#yes")
+                await until(pilot, lambda: isinstance(app.screen, RunScreen))
+            await until(pilot, lambda: len(library.asked_for) == 2)
+            assert library.asked_for == [f"cancel 4121 of {RUN}", f"end 4121 of {RUN}"]
+            hold.released.set()
+            await until_asked(pilot)
+
+    play(story())
+
+
+def test_live_is_compared_with_the_new_version_greatest_changes_first(tmp_path: Path) -> None:
+    ScriptedRun(tmp_path).execute(FlagGate("ada"))
+
+    async def story() -> None:
+        live = (result("1.1", 97.0), result("1.3", 10.0))
+        new = (result("1.1", 96.5), result("1.3", 30.0))
+        library = ScriptedLibrary(tmp_path, measured=Figures(OLD, live, NEW, new))
+        async with console(tmp_path, library=library, attach=RUN, size=(140, 40)) as (app, pilot):
+            await until(pilot, lambda: "held" in words(app, "#top"))
+            await pilot.press("5")
+            await until(pilot, lambda: "+20.00" in words(app, "#compare"))
+            shown = words(app, "#compare")
+            assert shown.index("+20.00") < shown.index("-0.50")
+
+    play(story())
+
+
+def test_a_profile_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    ScriptedRun(tmp_path, work={StageName.PROFILE: profiled}).execute(FlagGate("ada"))
+
+    async def story() -> None:
+        async with console(tmp_path, attach=RUN, size=(140, 40)) as (app, pilot):
+            await until(pilot, lambda: "held" in words(app, "#top"))
+            await pilot.press("3")
+            await until(pilot, lambda: f"the profile of {RUN} cannot be read" in words(app, "#profile-summary"))
+            assert app.screen.query_one("#profile-columns", DataTable).row_count == 0
+
+    play(story())
