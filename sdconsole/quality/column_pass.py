@@ -31,7 +31,7 @@ from sdconsole.quality.values import (
 )
 from sdconsole.quality.verdicts import detect, is_believed, is_mismatch, meant_for_dates, meant_for_numbers, recommend
 
-MAX_HELD_VALUES = 50_000
+MAX_HELD_VALUES = 30_000
 MAX_HELD_CHARACTERS = 2_000_000
 MOST_CATEGORIES = 50
 """With more different values than this, the share of one value says little."""

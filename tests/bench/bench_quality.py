@@ -12,10 +12,15 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+import psutil
 
 from sdconsole.contract.load import load_contract
 from sdconsole.quality.clean import clean_database
@@ -31,6 +36,7 @@ LIMITS = {"profile": 2.0, "clean": 1.5}
 MOST_GROWTH = 1.10
 """Time for a row in the larger export against the smaller one."""
 MOST_MB = 150.0
+_SECONDS_BETWEEN_LOOKS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +95,40 @@ WORKS: Mapping[str, Callable[[Path, Path], Callable[[], int]]] = {
 def measured(name: str, export: Path, folder: Path) -> Turn:
     """This process does the work once."""
     work = WORKS[name](export, folder)
-    cpu, wall = _cpu_seconds(), time.perf_counter()
-    rows = work()
-    wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
-    return Turn(wall, cpu, rows, _peak_mb())
+    with _Peak() as peak:
+        cpu, wall = _cpu_seconds(), time.perf_counter()
+        rows = work()
+        wall, cpu = time.perf_counter() - wall, _cpu_seconds() - cpu
+    return Turn(wall, cpu, rows, peak.megabytes)
 
 
-def _peak_mb() -> float:
-    """The most memory of this process, plus that of the process it started, should it have started one.
+class _Peak:
+    """The most memory that this process and those it starts hold together; pages they share count once."""
 
-    Linux's ru_maxrss counts what the parent held when it started a process, so that it is read for children only.
-    """
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
-    status = Path("/proc/self/status")
-    if status.exists():
-        return children + int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e3
-    return children + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    def __init__(self) -> None:
+        self.megabytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        me = psutil.Process()
+        while not self._over.wait(_SECONDS_BETWEEN_LOOKS):
+            with suppress(psutil.Error):  # a process has ended meanwhile
+                together = sum(_held(process) for process in (me, *me.children()))
+                self.megabytes = max(self.megabytes, together / 1e6)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def _held(process: psutil.Process) -> int:
+    memory = process.memory_full_info()
+    return int(getattr(memory, "pss", memory.uss))
 
 
 def _cpu_seconds() -> float:
