@@ -7,16 +7,17 @@ How a table is cleaned is in `table_cleaner.py`, what a value becomes in `cells.
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sdconsole.contract.model import Contract, Table
-from sdconsole.errors import OperationFailed
+from sdconsole.errors import OperationFailed, SourceRefused, UsageError
 from sdconsole.quality.clean_report import CleanReport, TableReport
 from sdconsole.quality.dates import DATE_FORMAT, date_reader
 from sdconsole.quality.lane import Lane
@@ -35,10 +36,14 @@ from sdconsole.quality.shape import deployed_tables
 from sdconsole.quality.table_cleaner import Run, TableCleaner, create_table
 from sdconsole.quality.table_writer import attach_snapshot
 from sdconsole.source.catalog import Catalog, count_rows, read_catalog
+from sdconsole.source.file_check import first_bytes
 from sdconsole.source.open import open_source
 from sdconsole.source.output import new_file, refuse_same_file
 
-Inspect = Callable[[sqlite3.Connection], None]
+APPLICATION_ID = 0x53444343
+"""Marks a clean file as written by sdconsole ("SDCC", PRAGMA application_id of SQLite's file format)."""
+_APPLICATION_ID = slice(68, 72)
+Inspect = Callable[[sqlite3.Connection, CleanReport], None]
 
 
 def clean_database(
@@ -55,39 +60,59 @@ def clean_database(
 ) -> CleanReport:
     """Cleans every deployed table of `snapshot` into `output` and says what it changed.
 
-    `progress(rows done, rows in all)` is called at least every 5,000 rows; `inspect` gets the connection that holds the
-    finished tables before they are committed and renamed. Both may raise, which leaves nothing behind. `dry_run` does
-    the same work in a private temporary database, so that `output` is neither looked at nor written.
-    `quarantined_at` (UTC, default now) stamps the entries of the quarantine. Where `profile` knows the digest of the
-    snapshot, the columns in which it found nothing to change are copied without being looked at again.
-    Raises UsageError for an output that is the snapshot or no plain file, SourceRefused for a snapshot that cannot be
-    read, CheckFailed "reserved-table" or "row-number-hidden", and OperationFailed "disk-full", "output-unwritable",
-    "snapshot-changed" or "clean-accounting".
+    `progress(rows done, rows in all)` is called at least every 5,000 rows; `inspect` gets the connection that holds
+    the finished tables, and the report, before they are committed and renamed. Both may raise, which leaves nothing
+    behind. `dry_run` does the same work in a private temporary database, so that `output` is neither looked at nor
+    written. `quarantined_at` (UTC, default now) stamps the entries of the quarantine. Where `profile` knows the digest
+    of the snapshot, the columns in which it found nothing to change are copied without being looked at again.
+    Raises UsageError for an output that is the snapshot, no plain file or not ours, SourceRefused for a snapshot that
+    cannot be read, CheckFailed "reserved-table" or "row-number-hidden", and OperationFailed "disk-full",
+    "output-unwritable", "snapshot-changed" or "clean-accounting".
     """
     started = time.monotonic()
     stamp = (quarantined_at or datetime.now(UTC)).astimezone(UTC).strftime(DATE_FORMAT)
     dates = date_reader(contract, datetime.fromisoformat(profile.as_of))
     with closing(open_source(snapshot)) as source:
 
-        def fill(connection: sqlite3.Connection) -> tuple[tuple[TableReport, ...], int]:
+        def fill(connection: sqlite3.Connection) -> CleanReport:
             attached = attach_snapshot(connection, snapshot, source)
             run = Run(contract, profile.orders, dates, run_id, stamp, snapshot if attached else None)
-            filling = _Filling(source, connection, run, profile, snapshot, progress)
-            filled = filling.fill()
+            tables, carried = _Filling(source, connection, run, profile, snapshot, progress).fill()
+            filled = CleanReport(run_id, str(output), dry_run, tables, carried, time.monotonic() - started)
             if inspect is not None:
-                inspect(connection)
+                inspect(connection, filled)
             return filled
 
         if dry_run:
             with scratch_database() as connection:
-                reports, carried = fill(connection)
+                report = fill(connection)
         else:
             refuse_same_file(snapshot, output)
+            refuse_foreign(output)
             with new_file(output) as temporary, closing(_writer(temporary)) as connection:
+                connection.execute(f"PRAGMA main.application_id = {APPLICATION_ID}")
                 hurry(connection)
-                reports, carried = fill(connection)
+                report = fill(connection)
                 connection.execute("COMMIT")
-    return CleanReport(run_id, str(output), dry_run, reports, carried, time.monotonic() - started)
+    return replace(report, duration_seconds=time.monotonic() - started)
+
+
+def refuse_foreign(output: Path) -> None:
+    """Raises UsageError "output-foreign" for an existing file that no cleaning has written, unless it is empty."""
+    try:
+        header = first_bytes(output)
+    except SourceRefused:
+        if not output.exists():
+            return
+        raise
+    if header and int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
+        raise UsageError(
+            "output-foreign",
+            f"{output} exists, and sdconsole did not write it",
+            cause="only an earlier clean file is replaced, so that nothing of yours is lost",
+            state="nothing was written",
+            next_step=f"give another path, or remove it first: rm {shlex.quote(str(output))}",
+        )
 
 
 def _writer(path: Path) -> sqlite3.Connection:

@@ -15,6 +15,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -216,6 +217,20 @@ def export_csv(connection: sqlite3.Connection, path: Path) -> int:
             writer.writerow([safe_cell(value) for value in entry.values()])
             entries += 1
     return entries
+
+
+def copy_quarantine(connection: sqlite3.Connection, path: Path) -> None:
+    """Writes a file that holds the quarantine and nothing else, private and whole or not at all.
+
+    Raises UsageError for a path that is refused and OperationFailed when it cannot be written.
+    """
+    names = ", ".join(_STORED)
+    with new_file(path) as temporary, closing(sqlite3.connect(temporary)) as copy, copy:
+        create_quarantine(copy)
+        copy.executemany(
+            f"INSERT INTO {QUARANTINE} ({names}) VALUES ({', '.join('?' * len(_STORED))})",  # noqa: S608
+            connection.execute(f"SELECT {names} FROM {QUARANTINE} ORDER BY id"),  # noqa: S608
+        )
 
 
 def to_csv(entries: Iterable[Mapping[str, object]]) -> str:

@@ -18,6 +18,7 @@ from sdconsole.core.projection import RunState, fold
 from sdconsole.core.runs import RunRequest
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import UsageError, Verdict
+from sdconsole.quality.clean import refuse_foreign
 from sdconsole.service.locking import claim_folder, look_after_the_dead, target_lock, writing
 from sdconsole.service.looking import last_durations, newest_unfinished
 from sdconsole.service.running import PreparedRun
@@ -89,6 +90,7 @@ def prepare_deploy(settings: Settings, request: DeployRequest) -> PreparedRun:
     if request.output is not None:
         refuse_same_file(source, request.output)
         check_output(request.output)
+        refuse_foreign(request.output)
     operator = current_operator()
     answers = gather_answers(
         source, contract, given=request.date_formats, settings=settings.date_formats, operator=operator

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from sdconsole.core.model import CheckStatus, StageName, StageResult, StageStatus
+from sdconsole.core.model import Artifact, CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import GateFailed
 from sdconsole.quality.clean import clean_database
 from sdconsole.quality.clean_report import CleanReport
 from sdconsole.quality.profile_model import Profile
-from sdconsole.quality.quarantine import export_csv
-from sdconsole.source.open import open_source
+from sdconsole.quality.quarantine import copy_quarantine, export_csv
 from sdconsole.stages.date_orders import way_out
 from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.files import artifact, read_profile, snapshot_path, write_json
+from sdconsole.stages.kept import refused_quarantine
+from sdconsole.stages.scoring import check_unnamed
 
 
 class CleanStage(Stage[Deployment]):
@@ -33,31 +32,35 @@ class CleanStage(Stage[Deployment]):
         deployment = ctx.deployment
         output = deployment.clean_output or deployment.folder / "clean.db"
         quarantine = deployment.folder / "quarantine.csv"
-        profile = read_profile(ctx)
+        checked: list[Artifact] = []
+        refused_quarantine(deployment.folder).unlink(missing_ok=True)
+
+        def inspect(connection: sqlite3.Connection, report: CleanReport) -> None:
+            """What is found wrong here leaves no clean file, and what it was is there to read."""
+            export_csv(connection, quarantine)
+            _write_report(ctx, report)
+            try:
+                _check_share(ctx, report, quarantine)
+                checked.append(check_unnamed(ctx, connection))
+            except GateFailed:
+                if not deployment.dry_run:
+                    copy_quarantine(connection, refused_quarantine(deployment.folder))
+                raise
+
         report = clean_database(
             snapshot_path(ctx),
             output,
             deployment.contract,
-            profile,
+            read_profile(ctx),
             run_id=ctx.run_id,
             progress=reporter(ctx, "clean"),
-            inspect=_exporter(quarantine) if deployment.dry_run else None,
+            inspect=inspect,
             dry_run=deployment.dry_run,
         )
-        files = [replace(write_json(ctx, "clean", report.to_dict()), name="clean-report")]
+        files = [_write_report(ctx, report), *checked]
         if not deployment.dry_run:
-            with closing(open_source(output)) as connection:
-                export_csv(connection, quarantine)
             files.append(artifact("clean", output))
         set_aside, values, share = report.rows_quarantined, report.values_quarantined, report.quarantined_percent
-        refusal = _too_much(ctx, share)
-        if refusal is not None:
-            raise GateFailed(
-                "quarantine-limit",
-                f"{set_aside:,} of {report.rows_in:,} rows cannot be carried over",
-                cause=f"{refusal}; {_reasons(report)}",
-                next_step=f"read {quarantine}, then {_choices(profile)}",
-            )
         if share > ctx.deployment.settings.warn_quarantine_percent:
             ctx.check_result(
                 "quarantine",
@@ -88,13 +91,19 @@ class CleanStage(Stage[Deployment]):
         )
 
 
-def _exporter(path: Path) -> Callable[[sqlite3.Connection], None]:
-    """A dry run's tables are gone when it ends, so its quarantine is written while they are there."""
+def _write_report(ctx: Context, report: CleanReport) -> Artifact:
+    return replace(write_json(ctx, "clean", report.to_dict()), name="clean-report")
 
-    def export(connection: sqlite3.Connection) -> None:
-        export_csv(connection, path)
 
-    return export
+def _check_share(ctx: Context, report: CleanReport, quarantine: Path) -> None:
+    refusal = _too_much(ctx, report.quarantined_percent)
+    if refusal is not None:
+        raise GateFailed(
+            "quarantine-limit",
+            f"{report.rows_quarantined:,} of {report.rows_in:,} rows cannot be carried over",
+            cause=f"{refusal}; {_reasons(report)}",
+            next_step=f"read {quarantine}, then {_choices(read_profile(ctx))}",
+        )
 
 
 def _choices(profile: Profile) -> str:

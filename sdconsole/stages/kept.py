@@ -23,7 +23,7 @@ from sdconsole.source.open import file_sha256, open_source
 
 @dataclass(frozen=True, slots=True)
 class KeptQuarantine:
-    """The open clean file of a run. `source` is the export it was made from."""
+    """The open clean file of a run, or what is kept of one that was refused; `source` is the export it is made from."""
 
     run_id: str
     path: Path
@@ -39,8 +39,8 @@ def kept_quarantine(state_dir: Path, run_id: str | None = None) -> Iterator[Kept
     the run recorded.
     """
     folder = runs.run_folder(state_dir, run_id) if run_id is not None else _newest(state_dir)
-    path = _clean_file(folder)
     result = runs.load_state(state_dir, folder.name).results.get(StageName.CLEAN)
+    path = _clean_file(folder, refused=result is None)
     recorded = result.artifact("clean").sha256 if result is not None else None
     if recorded is not None and file_sha256(path) != recorded:
         raise CheckFailed(
@@ -79,11 +79,16 @@ def _report(folder: Path) -> CleanReport:
         raise _none(folder, f"{folder / 'clean.json'} cannot be read: {error}") from error
 
 
-def _clean_file(folder: Path) -> Path:
+def refused_quarantine(folder: Path) -> Path:
+    """Where the quarantine of a clean copy is kept that did not pass its gates and so is not there."""
+    return folder / "quarantine.db"
+
+
+def _clean_file(folder: Path, *, refused: bool) -> Path:
     report = _report(folder)
     if report.dry_run:
         raise _none(folder, f"it was a dry run; what it would set aside is in {folder / 'quarantine.csv'}")
-    path = Path(report.output)
+    path = refused_quarantine(folder) if refused else Path(report.output)
     if not path.is_file():
         raise _none(folder, f"{path} is gone")
     return path

@@ -238,9 +238,63 @@ def test_the_quarantine_of_a_run_that_stopped_at_the_limit_can_be_read(cli: Here
     assert ended.code == 5
     shown = cli("quarantine", "show", ended.json["run"], "--limit", "1", "--json").json
     assert [finding["rule"] for finding in shown["findings"]] == ["ambiguous-date"]
-    clean = run_folder(cli, ended) / "clean.db"
-    clean.unlink()
+    assert not (run_folder(cli, ended) / "clean.db").exists()
+    (run_folder(cli, ended) / "quarantine.db").unlink()
     assert cli("quarantine", "show", ended.json["run"], "--json").json["error"]["slug"] == "no-quarantine"
+
+
+def test_clean_says_where_its_file_is_and_replaces_only_what_it_wrote(cli: Here, make_export: MakeExport) -> None:
+    source, target = make_export(rows=600), cli.folder / "mine.db"
+    with closing(sqlite3.connect(target)) as db, db:
+        db.execute("CREATE TABLE precious (a)")
+    before = source_digest(target)
+    for taken in (target, cli.folder / "notes.txt"):
+        if not taken.exists():
+            taken.write_text("not a database")
+        refused = cli("clean", str(source), "--to", str(taken), "--json")
+        assert (refused.code, refused.json["error"]["slug"]) == (2, "output-foreign")
+        assert not (cli.folder / ".sdconsole" / "runs").exists()
+    assert source_digest(target) == before
+    target.unlink()
+    told = cli("clean", str(source), "--to", str(target))
+    assert told.code == 0
+    assert f"clean    {target}\n" in told.out
+    assert cli("clean", str(source), "--to", str(target)).code == 0
+    again = cli("clean", str(target), "--to", str(cli.folder / "again.db"), "--json")
+    assert again.code == 0, again.err
+
+
+@pytest.mark.parametrize(
+    ("gate", "slug"),
+    [
+        (("--max-quarantine", "0"), "quarantine-limit"),
+        ((), "score-below-minimum"),
+    ],
+)
+def test_a_copy_that_does_not_pass_is_never_there_and_the_one_before_it_stays(
+    cli: Here, make_export: MakeExport, gate: tuple[str, ...], slug: str
+) -> None:
+    target = cli.folder / "clean.db"
+    assert cli("clean", str(make_export("first.db", rows=600)), "--to", str(target), "--json").code == 0
+    good = source_digest(target)
+    if not gate:
+        (cli.folder / "sdconsole.toml").write_text("min_quality = 99.99\n")
+    later = make_export("later.db", rows=700, dirt="heavy")
+    with closing(sqlite3.connect(later)) as db, db:
+        db.execute("UPDATE comments SET created_time = '31/02/2025' WHERE rowid = 7")
+    refused = cli("clean", str(later), "--to", str(target), *gate, "--json")
+    assert (refused.code, refused.json["error"]["slug"]) == (5, slug), refused.err
+    assert source_digest(target) == good
+    assert sorted(path.name for path in cli.folder.glob("*clean*")) == ["clean.db"]
+    folder = run_folder(cli, refused)
+    assert {"clean.json", "quarantine.csv", "quarantine.db"} <= {path.name for path in folder.iterdir()}
+    assert (folder / "score.json").exists() == (slug == "score-below-minimum")
+    assert "no clean file" in cli("clean", str(later), "--to", str(target), *gate).out
+    own = cli("quarantine", "show", refused.json["run"], "--json").json
+    assert own["total"] == len((folder / "quarantine.csv").read_text().splitlines()) - 1 > 0
+    fresh = cli("clean", str(later), "--to", str(cli.folder / "fresh.db"), *gate, "--json")
+    assert fresh.code == 5
+    assert not (cli.folder / "fresh.db").exists()
 
 
 # -- score -----------------------------------------------------------------------------------------------------------

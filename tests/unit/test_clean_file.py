@@ -21,7 +21,7 @@ import pytest
 from sdconsole.contract.model import Column, Contract, Table
 from sdconsole.errors import CheckFailed, GateFailed, Interrupted, OperationFailed, SourceRefused, UsageError
 from sdconsole.quality.clean import clean_database
-from sdconsole.quality.clean_report import clean_report_from_dict
+from sdconsole.quality.clean_report import CleanReport, clean_report_from_dict
 from sdconsole.quality.quarantine import QUARANTINE
 from tests.unit.quality_exports import AS_OF, CONTRACT, clean, clean_rows, content, perfect, profiled, select, write
 
@@ -303,7 +303,7 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(tmp_path: Path) -> None:
     source = write(tmp_path / "export.db", rows)
     seen: list[int] = []
 
-    def inspect(connection: sqlite3.Connection) -> None:
+    def inspect(connection: sqlite3.Connection, report: CleanReport) -> None:
         seen.append(connection.execute("SELECT count(*) FROM tickets").fetchone()[0])
 
     dry = clean(source, dry_run=True, inspect=inspect)
@@ -329,7 +329,7 @@ def test_an_earlier_output_survives_a_failure_and_nothing_is_left_behind(tmp_pat
     good = digest(clean(source).output)
     later = write(tmp_path / "later.db", perfect(30))
 
-    def refuse(connection: sqlite3.Connection) -> None:
+    def refuse(connection: sqlite3.Connection, report: CleanReport) -> None:
         assert connection.execute("SELECT count(*) FROM tickets").fetchone() == (30,)
         raise GateFailed("score", "too low")
 
@@ -345,7 +345,7 @@ def test_an_earlier_output_survives_a_failure_and_nothing_is_left_behind(tmp_pat
 
 
 def test_a_failure_leaves_no_file_where_there_was_none(tmp_path: Path) -> None:
-    def refuse(connection: sqlite3.Connection) -> None:
+    def refuse(connection: sqlite3.Connection, report: CleanReport) -> None:
         raise GateFailed("score", "too low")
 
     source = write(tmp_path / "export.db", perfect())
@@ -361,7 +361,7 @@ def test_a_kill_in_the_middle_keeps_the_earlier_output(tmp_path: Path) -> None:
         "import sys, time\n"
         "from pathlib import Path\n"
         "from tests.unit.quality_exports import clean\n"
-        "def stay(connection):\n"
+        "def stay(connection, report):\n"
         "    print('filled', flush=True)\n"
         "    time.sleep(60)\n"
         f"clean(Path({str(source)!r}), inspect=stay)\n"
@@ -509,7 +509,7 @@ def test_rows_that_change_while_they_are_read_are_noticed(tmp_path: Path) -> Non
     writer = sqlite3.connect(source)
     writer.execute("PRAGMA journal_mode = WAL")
 
-    def steal(connection: sqlite3.Connection) -> None:
+    def steal(connection: sqlite3.Connection, report: CleanReport) -> None:
         """Not called: the accounts are checked before."""
         raise AssertionError
 

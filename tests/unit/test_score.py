@@ -14,6 +14,7 @@ import pytest
 from sdconsole.contract.model import Contract, Dimension
 from sdconsole.core.model import StageName
 from sdconsole.errors import GateFailed, Interrupted
+from sdconsole.quality.clean_report import CleanReport
 from sdconsole.quality.score import score_connection, score_file, split_points
 from sdconsole.quality.score_model import Score, grade_of, score_from_dict
 from sdconsole.quality.shape import deployed_tables
@@ -313,7 +314,7 @@ def test_an_open_clean_file_scores_like_a_finished_one(tmp_path: Path) -> None:
     seen: list[Score] = []
     tables = deployed_tables(CONTRACT, clean(source, tmp_path / "first.db").profile)
 
-    def gate(connection: sqlite3.Connection) -> None:
+    def gate(connection: sqlite3.Connection, report: CleanReport) -> None:
         seen.append(score_connection(connection, CONTRACT, tables, minimum=MINIMUM, progress=silent, as_of=AS_OF))
         if not seen[-1].passes(99.99):
             raise GateFailed("score", "too low")

@@ -45,9 +45,12 @@ def _issue_lines(issue: Issue) -> Iterator[str]:
     yield f"        {safe_text(issue.impact, limit=160)}; {safe_text(issue.recommendation, limit=160)}"
 
 
-def clean_lines(report: CleanReport) -> Iterator[str]:
-    """Rows accounted for by table, then the columns that changed most, each with a sample."""
-    yield "dry run: nothing was written" if report.dry_run else f"clean    {report.output}"
+def clean_lines(report: CleanReport, *, refused: bool = False) -> Iterator[str]:
+    """Where the file is, rows accounted for by table, then the columns that changed most, each with a sample."""
+    if report.dry_run:
+        yield "dry run: nothing was written"
+    else:
+        yield "no clean file: it did not pass its gates" if refused else f"clean    {report.output}"
     yield from _columns(
         ["table", "in", "out", "quarantined", "values quarantined", "cells changed"],
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from sdconsole.quality.profile_model import profile_from_dict
 from sdconsole.quality.score_model import score_from_dict
 from sdconsole.service import DeployRequest
 from sdconsole.source.open import check_output, new_file, refuse_same_file
+from sdconsole.stages.kept import refused_quarantine
 
 Junit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write every rule as a test case in JUnit XML.")
@@ -90,7 +92,7 @@ def clean(
         dry_run=dry_run,
         date_formats=read_date_formats(date_format or ()),
     )
-    _run(settings, request, progress, opt.output_of(json, output), _told("clean", clean_report_from_dict, clean_lines))
+    _run(settings, request, progress, opt.output_of(json, output), _tell_clean)
 
 
 def score(
@@ -151,6 +153,12 @@ def _told(name: str, read: Callable[[dict[str, Any]], Any], lines: Callable[[Any
                 write_result(line)
 
     return finish
+
+
+def _tell_clean(folder: Path, as_text: bool) -> None:
+    """As `_told`; a copy that did not pass its gates is nowhere to be found."""
+    refused = refused_quarantine(folder).exists()
+    _told("clean", clean_report_from_dict, partial(clean_lines, refused=refused))(folder, as_text)
 
 
 def _write_junit(folder: Path, source: Path, junit: Path) -> None:
