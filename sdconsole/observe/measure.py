@@ -15,7 +15,7 @@ from typing import Any
 
 from sdconsole.analytics.catalog import load_catalog
 from sdconsole.core import runs
-from sdconsole.core.events import CheckResult, LiveChanged, Record, RunFinished, RunStarted, StageFinished
+from sdconsole.core.events import CheckResult, LiveChanged, Record, RunFinished, RunResumed, RunStarted, StageFinished
 from sdconsole.core.journal import read_journal
 from sdconsole.core.model import FINISHED, CheckStatus, RunKind, StageName, StageStatus
 from sdconsole.core.projection import RunState, step
@@ -71,9 +71,9 @@ def _add(found: RunMeasure, state: RunState, record: Record) -> None:
     if started is None:
         return
     at = record.at
-    if isinstance(record.event, RunStarted):
+    if isinstance(record.event, RunStarted | RunResumed):  # a run that was held has not taken all the time since
         info: Sample = ("etl_run_info", (record.run, started.version), 1.0)
-        began: Sample = ("etl_run_started_timestamp_seconds", (), seconds(at))
+        began: Sample = ("etl_run_started_timestamp_seconds", (), seconds(at) - record.elapsed_seconds)
         found.groups["run"] = Group(at, (info, began))
     match record.event:
         case StageFinished() as event if not event.reused:

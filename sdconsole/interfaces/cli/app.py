@@ -12,6 +12,7 @@ import typer
 from sdconsole.config import load_settings
 from sdconsole.errors import SdconsoleError, UsageError
 from sdconsole.interfaces.cli import (
+    alert_commands,
     attach_commands,
     backup_commands,
     blocker_commands,
@@ -78,6 +79,7 @@ for commands in (
     report_commands,
     log_commands,
     observe_commands,
+    alert_commands,
     quarantine_commands,
     backup_commands,
     target_commands,

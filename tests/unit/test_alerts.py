@@ -1,0 +1,96 @@
+"""The alert rules fire when they must and at no other time; they name only what is exposed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdconsole.observe import alerts
+
+PROMTOOL = shutil.which("promtool")
+WANTED = {
+    ("ETL_Migration_Failed", "critical"),
+    ("ETL_Quality_Gate_Failed", "critical"),
+    ("ETL_Disk_Space_Critical", "critical"),
+    ("ETL_Memory_Critical", "critical"),
+    ("ETL_PostMigration_Quality", "critical"),
+    ("ETL_PostMigration_Quality", "warning"),
+    ("ETL_Errors_Burst", "critical"),
+    ("ETL_Pipeline_Overrun", "critical"),
+    ("ETL_Pipeline_Overrun", "warning"),
+    ("ETL_Pipeline_Overrun", "info"),
+    ("ETL_Migration_Slow", "warning"),
+    ("ETL_Profiler_Slow", "warning"),
+    ("ETL_Cleaner_Slow", "warning"),
+    ("ETL_Quality_Score_Low", "warning"),
+    ("ETL_Quality_Drop", "warning"),
+    ("ETL_Circuit_Breaker", "warning"),
+    ("ETL_Data_Stale", "warning"),
+    ("ETL_Duration_Jump", "warning"),
+    ("ETL_Quarantine_High", "critical"),
+    ("ETL_Quarantine_High", "warning"),
+    ("ETL_Backup_Old", "warning"),
+    ("ETL_Backup_Old_Before_Run", "warning"),
+    ("Dashboard_Query_Errors", "warning"),
+    ("Dashboard_Resolution_Slow", "info"),
+    ("Dashboard_Comment_Quality_Low", "info"),
+}
+
+
+def test_every_rule_is_there_once() -> None:
+    names = [(alert.name, alert.severity) for alert in alerts.load_alerts()]
+    assert len(names) == len(set(names))
+    assert set(names) == WANTED
+
+
+def test_no_rule_names_what_nothing_exposes_or_a_runbook_that_is_not_there() -> None:
+    assert alerts.alert_problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"expr": "etl_no_such_metric > 1"}, "nothing exposes etl_no_such_metric"),
+        ({"expr": 'etl_errors_total{stage="x"} > 1'}, "etl_errors_total has no label stage"),
+        ({"expr": 'etl_errors_total{gate="load"} > 1'}, "etl_errors_total never has gate=load"),
+        ({"runbook": "rollback.md#nowhere"}, "rollback.md has no heading nowhere"),
+        ({"runbook": "nowhere.md#x"}, "there is no runbook nowhere.md"),
+        ({"quiet": ()}, "it needs a case"),
+    ],
+)
+def test_the_check_finds_a_wrong_rule(change: dict[str, object], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(alerts.load_alerts()[0], **change)  # type: ignore[arg-type]
+    monkeypatch.setattr(alerts, "load_alerts", lambda: (wrong,))
+    assert any(says in problem for problem in alerts.alert_problems())
+
+
+def test_the_export_takes_the_schedule_and_the_place_of_the_runbooks() -> None:
+    text = alerts.rule_file(stale_days=2, runbooks="https://wiki.example/runbooks/")
+    assert "etl_last_import_timestamp_seconds > 172800" in text
+    assert '"https://wiki.example/runbooks/rollback.md#1-decide"' in text
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+@pytest.mark.parametrize("stale_days", [100.0, 2.0])
+def test_promtool_accepts_the_rules_and_runs_their_tests(tmp_path: Path, stale_days: float) -> None:
+    for name, text in alerts.documents(stale_days=stale_days, runbooks="runbooks").items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for arguments in (["check", "rules", alerts.RULES], ["test", "rules", alerts.TESTS]):
+        command = [str(PROMTOOL), *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+def test_the_tests_notice_a_rule_that_does_not_fire(tmp_path: Path) -> None:
+    text = alerts.rule_file().replace("< 50", "< 5").replace("[15m]", "[1s]")
+    (tmp_path / alerts.RULES).write_text(text, encoding="utf-8")
+    (tmp_path / alerts.TESTS).write_text(alerts.unit_tests(), encoding="utf-8")
+    command = [str(PROMTOOL), "test", "rules", alerts.TESTS]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode != 0
+    assert "ETL_Quality_Gate_Failed critical fires" in ended.stdout + ended.stderr
