@@ -10,9 +10,10 @@ import pytest
 
 from sdconsole.contract.load import load_contract
 from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.score_model import Phase
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import Expect, generate, read_defects
-from tests.unit.quality_exports import Cleaned, clean, content
+from tests.unit.quality_exports import Cleaned, clean, content, select
 
 CONTRACT = load_contract(None)
 ROWS = 12_000
@@ -96,6 +97,15 @@ def test_the_score_is_not_lower_after_cleaning(dirty: Cleaned) -> None:
     for sooner, later in zip(before.ledger, after.ledger, strict=True):
         assert later.lost <= sooner.lost, later
     assert after.blockers == ()
+
+
+def test_every_point_that_a_generated_export_loses_can_be_opened(dirty: Cleaned) -> None:
+    phases: tuple[tuple[Phase, Path], ...] = (("before", dirty.source), ("after", dirty.output))
+    for phase, path in phases:
+        lost = [result for result in dirty.score(phase).ledger if result.lost]
+        assert lost, phase
+        for result in lost:
+            assert select(path, result.sql), (phase, result.id)
 
 
 def test_a_flawless_export_is_not_changed_and_scores_a_hundred(tmp_path: Path) -> None:
