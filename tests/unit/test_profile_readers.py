@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -183,3 +185,19 @@ def test_a_second_process_reads_large_files_that_nobody_can_change_meanwhile(
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         assert readers_for(connection, Order(path, identity(path), CONTRACT, NOW, {}, 3)) == processes
+
+
+def test_a_reader_ends_when_its_owner_is_killed() -> None:
+    script = (
+        "import sys, time\n"
+        "from sdconsole.core.other_process import start_process\n"
+        "print(start_process('sdconsole.quality.part_reader').process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        reader = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    gone, alive = psutil.wait_procs([reader], timeout=30)
+    assert gone
+    assert not alive
