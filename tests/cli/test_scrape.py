@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a deployment: it takes every metric, evaluates every rule, answers the board's questions."""
+"""A real Prometheus scrapes a deployment: it takes every metric and evaluates every rule and the board's panels."""
 
 from __future__ import annotations
 
