@@ -300,12 +300,9 @@ def measure(settings: Settings, folder: Path, size: str, large: str, turns: int)
         "load, 2 jobs": lambda: bench.whole(2),
         "load": lambda: bench.whole(None),
         "validation": lambda: bench.validation(version),
+        "all ten stages": lambda: deployed(settings, export).state.elapsed_seconds,
     }
-    took = in_turns(meter, works, turns)
-    whole: dict[str, Callable[[], float | None]] = {
-        "all ten stages": lambda: deployed(settings, export).state.elapsed_seconds
-    }
-    took |= in_turns(meter, whole | runnable(peers, report), max(1, turns // 2))
+    took = in_turns(meter, works | runnable(peers, report), turns)
     yardstick, load = took["server COPY"], took["load"]
     report.head(f"{proved.rows:,} rows, {os.cpu_count()} cores, the least of {turns} turns each")
     for name, cost in took.items():
