@@ -206,7 +206,7 @@ class Settings(BaseSettings):
                 cause=f"known targets: {', '.join([EMBEDDED, *self.targets])}",
                 next_step=f"--target {near[0]}" if near else f"add [targets.{wanted}] to {PROJECT_FILE}",
             )
-        return TargetSettings(
+        return TargetSettings.model_construct(  # a password in a flag or variable is warned of, not refused
             dsn=self.dsn, live_schema=self.live_schema, reader_role=self.reader_role, production=self.production
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from typer.testing import CliRunner
 from sdconsole.core.model import Mode
 from sdconsole.interfaces.cli.app import app
 from sdconsole.interfaces.exit_codes import ExitCode
+from sdconsole.runbook.library import shipped, shipped_folder
+from sdconsole.runbook.lint import lint
+from sdconsole.runbook.parse import read_text
+from tests import reference
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "runbooks").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "runbooks").glob("*.md"))]
 COMMAND = re.compile(r"(?:^|\$\(|&& \.venv/bin/|`)(sdconsole(?: [^\n`)#&]*)?)", re.MULTILINE)
 
 
@@ -97,3 +102,37 @@ def test_the_readme_has_the_two_one_line_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line for line in readme.splitlines() if line.startswith("    python3 -m venv")]
     assert [line.rsplit("/", 1)[-1] for line in lines] == ["sdconsole demo", "pytest"]
+
+
+REMAKE = "run: python -m tests.reference"
+
+
+def test_every_error_slug_is_documented_and_every_documented_one_exists() -> None:
+    written = set(re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \|", read("docs/errors.md"), flags=re.MULTILINE))
+    found = {(one.slug, str(one.code)) for one in reference.slugs()}
+    assert len(found) > 200
+    assert written == found, f"{sorted(written ^ found)}; {REMAKE}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    assert read("docs/settings.md") == reference.settings_page(), REMAKE
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_block_of_a_runbook_parses() -> None:
+    """Commands were checked above; queries are run by the tests of the runbooks."""
+    for path in shipped().values():
+        assert lint(read_text(path)) == (), path
+
+
+def test_the_wheel_carries_the_runbooks() -> None:
+    included = tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included["runbooks"] == "sdconsole/runbooks"
+    assert shipped_folder() == ROOT / "runbooks"
+
+
+def test_every_error_is_raised_with_its_cause_and_the_next_step() -> None:
+    assert reference.incomplete_errors() == []

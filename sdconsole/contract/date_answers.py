@@ -143,5 +143,6 @@ def _contradiction(place: str, one: str, other: str) -> UsageError:
     return UsageError(
         "date-format",
         f"{place} is answered twice, as {one} and as {other}",
+        cause="a date format is written TABLE.COLUMN=ORDER",
         next_step="give one order for each column",
     )

@@ -68,7 +68,10 @@ def check_sums(folder: Path) -> tuple[Changed, ...]:
         text = (folder / SUMS).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UsageError(
-            "no-sums", f"run {folder.name} has no {SUMS} yet", next_step=f"sdconsole report {folder.name}"
+            "no-sums",
+            f"run {folder.name} has no {SUMS} yet",
+            cause="the run was cut off before its end, or is still going",
+            next_step=f"sdconsole report {folder.name}",
         ) from error
     recorded = dict(_recorded(folder, text))
     found = dict(_digests(folder))

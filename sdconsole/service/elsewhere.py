@@ -75,7 +75,12 @@ def _wish(settings: Settings, run_id: str | None, wish: RunWish, sensible: Calla
     if not runs.is_alive(folder):
         raise _nothing_runs(f"no process executes {chosen}")
     if not sensible(runs.load_state(settings.state_dir, chosen)):
-        raise UsageError("already-paused", f"run {chosen} rests already", next_step=f"sdconsole unpause {chosen}")
+        raise UsageError(
+            "already-paused",
+            f"run {chosen} rests already",
+            cause="somebody asked it to rest before",
+            next_step=f"sdconsole unpause {chosen}",
+        )
     _leave(folder, wish, None, "sdconsole status")
     return chosen
 

@@ -59,7 +59,9 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise UsageError("as-of", f"{text!r} is not a day", next_step="e.g. --as-of 2026-01-31") from error
+        raise UsageError(
+            "as-of", f"{text!r} is not a day", cause="a day is written YYYY-MM-DD", next_step="e.g. --as-of 2026-01-31"
+        ) from error
 
 
 def number_of_rows(size: str) -> int | None:
@@ -68,5 +70,10 @@ def number_of_rows(size: str) -> int | None:
     if not digits[:1].isdigit():
         return None
     if not digits.isdecimal() or int(digits) == 0:
-        raise UsageError("size", f"{size!r} is not a number of rows", next_step="e.g. --size 100000")
+        raise UsageError(
+            "size",
+            f"{size!r} is not a number of rows",
+            cause="a size is baseline, x2, large or a whole number above zero",
+            next_step="e.g. --size 100000",
+        )
     return int(digits)

@@ -71,6 +71,7 @@ def check_output(path: Path) -> None:
         raise UsageError(
             "output-folder-missing",
             f"the folder {path.parent} does not exist",
+            cause="a folder is never made for an output",
             next_step=f"mkdir -p {path.parent}",
         )
 

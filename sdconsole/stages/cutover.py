@@ -88,7 +88,12 @@ def switch(
     deployment = ctx.deployment
     live_schema = deployment.needed_target().live_schema
     if deployment.lock is None:
-        raise OperationFailed("no-lock", "this run does not hold the target's lock")
+        raise OperationFailed(
+            "no-lock",
+            "this run does not hold the target's lock",
+            cause="the run was prepared without a target",
+            next_step="start again with sdconsole deploy",
+        )
     deployment.lock.check()
     with session(ctx) as connection:
         done = done_before(ctx, connection, version)
@@ -196,4 +201,9 @@ def _still_the_same(ctx: Context) -> None:
         )
     recorded = ctx.result(StageName.CLEAN).artifact("clean")
     if not clean_path(ctx).exists():
-        raise CheckFailed("clean-gone", f"the clean file {recorded.path} is gone", next_step="sdconsole resume")
+        raise CheckFailed(
+            "clean-gone",
+            f"the clean file {recorded.path} is gone",
+            cause="somebody removed it after it was proved",
+            next_step="sdconsole resume",
+        )

@@ -65,17 +65,32 @@ class Deployment:
 
     def needed_source(self) -> tuple[Path, SourceFacts]:
         if self.source is None or self.intake is None:
-            raise UsageError("no-source", "this run has no source", next_step="sdconsole deploy SOURCE")
+            raise UsageError(
+                "no-source",
+                "this run has no source",
+                cause="it was started without one",
+                next_step="sdconsole deploy SOURCE",
+            )
         return self.source, self.intake
 
     def needed_backup(self) -> Path:
         if self.backup is None:
-            raise UsageError("no-backup", "this run has no backup", next_step="sdconsole restore BACKUP")
+            raise UsageError(
+                "no-backup",
+                "this run has no backup",
+                cause="it was started without one",
+                next_step="sdconsole restore BACKUP",
+            )
         return self.backup
 
     def needed_target(self) -> Target:
         if self.target is None:
-            raise UsageError("no-target", "this run has no target", next_step="name one with --target or --dsn")
+            raise UsageError(
+                "no-target",
+                "this run has no target",
+                cause="its stages need no server, and this one does",
+                next_step="name one with --target or --dsn",
+            )
         return self.target
 
 

@@ -113,7 +113,12 @@ def _translated(error: psycopg.Error, switch: Switch, connection: Connection) ->
     if isinstance(error, psycopg.errors.InternalError_) and "concurrently updated" in said:
         return psycopg.errors.LockNotAvailable(said)  # somebody granted or revoked at the same moment
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
-        return CheckFailed("dependents", "something depends on a live view", cause=error.diag.message_detail or said)
+        return CheckFailed(
+            "dependents",
+            "something depends on a live view",
+            next_step="drop or change what is named here, or keep the columns as they are",
+            cause=error.diag.message_detail or said,
+        )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return CheckFailed(
             "privilege",

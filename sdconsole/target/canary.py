@@ -99,6 +99,7 @@ def build_canary(
         raise UsageError(
             "canary-rate",
             f"{rate_percent:g} % cannot be the size of a canary",
+            cause="a share is above 0 and at most 100 percent",
             next_step="give a rate above 0 and up to 100, e.g. 10",
         )
     refuse_same_file(clean_path, output_path)

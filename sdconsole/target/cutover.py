@@ -297,7 +297,10 @@ def prove(
     wrong += [f"{reader} may not read {view}" for view, _, _, reader_may in rights if not reader_may]
     if wrong:
         raise CheckFailed(
-            "switch-unproved", f"the views of {live_schema} are not as they must be", cause="; ".join(wrong)
+            "switch-unproved",
+            f"the views of {live_schema} are not as they must be",
+            next_step="sdconsole status, then look at the live views: sdconsole db psql",
+            cause="; ".join(wrong),
         )
 
 

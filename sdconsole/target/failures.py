@@ -202,7 +202,12 @@ def _without_sqlstate(error: psycopg.Error, cause: str) -> SdconsoleError:
         return OperationFailed(slug, message, cause=cause, next_step=next_step)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _connection_lost(cause)
-    return OperationFailed("target-error", "PostgreSQL or its driver refused a statement", cause=cause)
+    return OperationFailed(
+        "target-error",
+        "PostgreSQL or its driver refused a statement",
+        next_step="see the server's log, then: sdconsole resume",
+        cause=cause,
+    )
 
 
 def _connection_lost(cause: str) -> TargetUnreachable:

@@ -109,6 +109,7 @@ def begin(
         raise OperationFailed(
             "version-taken",
             f"the ledger already has a version {version}",
+            cause="another run made it in the same second, or it was made by hand",
             next_step="sdconsole versions list",
         ) from error
     return deployment_of(connection, version)

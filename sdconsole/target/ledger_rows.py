@@ -118,7 +118,10 @@ def deployment_of(connection: Connection, version: str) -> Deployment:
     found = find_deployment(connection, version)
     if found is None:
         raise CheckFailed(
-            "version-unknown", f"the ledger knows no version {version}", next_step="sdconsole versions list"
+            "version-unknown",
+            f"the ledger knows no version {version}",
+            cause="it was never made here, or it was dropped",
+            next_step="sdconsole versions list",
         )
     return found
 

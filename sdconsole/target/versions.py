@@ -194,7 +194,12 @@ def drop_version(
 
 def _refuse_in_use(connection: Connection, row: Deployment, run_id: str | None, *, including_previous: bool) -> None:
     if run_id is not None and row.run_id != run_id:
-        raise CheckFailed("not-yours", f"{row.version} was made by another run", cause=f"run {row.run_id} made it")
+        raise CheckFailed(
+            "not-yours",
+            f"{row.version} was made by another run",
+            next_step="let the run that made it, or its operator, drop it",
+            cause=f"run {row.run_id} made it",
+        )
     back = _default_target(deployments(connection, row.live_schema))
     needed = back is not None and back.id == row.id and not including_previous
     if row.state is VersionState.LIVE or needed:

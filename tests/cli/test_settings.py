@@ -125,3 +125,10 @@ def test_the_doctor_looks_at_everything_and_says_what_to_do(inside: Inside) -> N
     assert broken.code == 4
     assert "sdconsole.toml:1: min_qality: unknown key, did you mean 'min_quality'?" in broken.out
     assert "next: " in broken.out
+
+
+def test_a_password_in_a_flag_is_warned_of_and_works(inside: Inside) -> None:
+    ended = inside("rollback", "--dsn", "host=127.0.0.1 port=1 password=x1y2", "--confirm", "servicedesk", "--json")
+    refused(ended, 3, "connection-refused")
+    assert "warning: a password on the command line" in ended.err
+    assert "x1y2" not in ended.out + ended.err

@@ -37,7 +37,12 @@ def attach(
     settings = load_settings(state_dir=state_dir)
     known = service.list_runs(settings)
     if run is None and not known:
-        raise UsageError("run-unknown", "there is no run yet", next_step="sdconsole demo")
+        raise UsageError(
+            "run-unknown",
+            "there is no run yet",
+            cause="no run in the state folder is being executed, or has begun",
+            next_step="sdconsole demo",
+        )
     run_id = service.load_run(settings, run).run_id if run is not None else known[0].run_id
     reason = look_at_terminal().why_no_console
     if reason:

@@ -76,7 +76,12 @@ def clean(
     state_dir: opt.StateDir = None,
 ) -> None:
     if dry_run and to is not None:
-        raise UsageError("usage", "--dry-run writes no file for --to", next_step="leave one of them out")
+        raise UsageError(
+            "usage",
+            "--dry-run writes no file for --to",
+            cause="a dry run only counts, and --to names a file to write",
+            next_step="leave one of them out",
+        )
     settings = load_settings(
         target=target,
         dsn=dsn,

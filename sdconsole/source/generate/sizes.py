@@ -71,10 +71,16 @@ def scale_of(size: str, rows: int | None) -> Scale:
         raise UsageError(
             "generate-size",
             f"there is no size {size!r}",
+            cause="the sizes with a name are baseline, x2 and large",
             next_step=f"use one of {', '.join(SIZES)}, or give the number of rows",
         )
     if rows is not None and rows < FEWEST_ROWS:
-        raise UsageError("generate-size", f"{rows} rows are too few", next_step=f"ask for {FEWEST_ROWS} rows or more")
+        raise UsageError(
+            "generate-size",
+            f"{rows} rows are too few",
+            cause="the sizes with a name are baseline, x2 and large",
+            next_step=f"ask for {FEWEST_ROWS} rows or more",
+        )
     large = size == "large"
     model = _LARGE_ROWS if large else BASELINE_ROWS
     wanted = _X2_ROWS if rows is None and size == "x2" else rows
