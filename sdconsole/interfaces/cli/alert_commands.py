@@ -68,7 +68,12 @@ def check(json: opt.Json = False) -> None:
     if promtool is not None:
         problems += _promtool(promtool)
     if problems:
-        raise CheckFailed("alerts", f"{len(problems)} problem(s) in the alert rules", cause="\n".join(problems))
+        raise CheckFailed(
+            "alerts",
+            f"{len(problems)} problem(s) in the alert rules",
+            cause="\n".join(problems),
+            next_step="correct the rules, then: sdconsole alerts check",
+        )
     rules = len(alerts.load_alerts())
     proved = "promtool ran their unit tests" if promtool else "promtool is not installed: their unit tests were not run"
     if json:
