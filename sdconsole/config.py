@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     """Where the metrics go when a stage ends; None = metrics/sdconsole.prom of the state folder."""
     pushgateway_url: str = ""
     """A Prometheus Pushgateway that gets the metrics when a run ends; without a password in it."""
+    audit: bool = False
+    """Write every changed cell, before and after, to audit.jsonl.gz in the run's folder."""
     no_samples: bool = False
     """Keep single values of the data out of reports and logs."""
     min_free_bytes: int = Field(default=1_000_000_000, ge=0)

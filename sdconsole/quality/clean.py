@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sdconsole.contract.model import Contract, Table
 from sdconsole.errors import OperationFailed, SourceRefused, UsageError
+from sdconsole.quality.audit import AuditTrail
 from sdconsole.quality.clean_report import CleanReport, TableReport
 from sdconsole.quality.dates import DATE_FORMAT, date_reader
 from sdconsole.quality.lane import Lane
@@ -57,6 +58,7 @@ def clean_database(
     inspect: Inspect | None = None,
     dry_run: bool = False,
     quarantined_at: datetime | None = None,
+    audit: AuditTrail | None = None,
 ) -> CleanReport:
     """Cleans every deployed table of `snapshot` into `output` and says what it changed.
 
@@ -65,6 +67,7 @@ def clean_database(
     behind. `dry_run` does the same work in a private temporary database, so that `output` is neither looked at nor
     written. `quarantined_at` (UTC, default now) stamps the entries of the quarantine. Where `profile` knows the digest
     of the snapshot, the columns in which it found nothing to change are copied without being looked at again.
+    `audit` gets every changed cell, which takes its time.
     Raises UsageError for an output that is the snapshot, no plain file or not ours, SourceRefused for a snapshot that
     cannot be read, CheckFailed "reserved-table" or "row-number-hidden", and OperationFailed "disk-full",
     "output-unwritable", "snapshot-changed" or "clean-accounting".
@@ -76,7 +79,7 @@ def clean_database(
 
         def fill(connection: sqlite3.Connection) -> CleanReport:
             attached = attach_snapshot(connection, snapshot, source)
-            run = Run(contract, profile.orders, dates, run_id, stamp, snapshot if attached else None)
+            run = Run(contract, profile.orders, dates, run_id, stamp, snapshot if attached else None, audit)
             tables, carried = _Filling(source, connection, run, profile, snapshot, progress).fill()
             filled = CleanReport(run_id, str(output), dry_run, tables, carried, time.monotonic() - started)
             if inspect is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sdconsole.contract.model import Column, Contract, DateOrder, Kind, Table
 from sdconsole.errors import CheckFailed, OperationFailed
+from sdconsole.quality.audit import AuditTrail
 from sdconsole.quality.clean_report import TableReport, column_report, plain_counts
 from sdconsole.quality.columns import ColumnCleaner, column_cleaners
 from sdconsole.quality.dates import DateReader
@@ -27,6 +28,7 @@ from sdconsole.quality.quarantine import QUARANTINE, Entry, add_entries
 from sdconsole.quality.raw_rows import Chunk, read_chunks, read_row, read_sieved
 from sdconsole.quality.settled import has_unique_key, settled_columns
 from sdconsole.quality.sieve import Sieve, SieveMaker
+from sdconsole.quality.table_audit import TableAudit
 from sdconsole.quality.table_writer import CopyWriter, RowWriter, StoredAlike, TableWriter, Write, can_copy
 from sdconsole.quality.values import shown
 from sdconsole.source.catalog import SourceTable, quote
@@ -51,6 +53,8 @@ class Run:
     quarantined_at: str
     attached: Path | None = None
     """The snapshot, where the connection of the new file can read it too."""
+    audit: AuditTrail | None = None
+    """Takes every changed cell and every row that is not carried over."""
 
 
 @dataclass(slots=True)
@@ -76,6 +80,7 @@ class TableCleaner:
     """The positions of the columns whose cells are read; the others hold nothing to change."""
     entries: EntryMaker = field(init=False)
     codes: KeyCodes | None = field(init=False)
+    audit: TableAudit | None = field(init=False, default=None)
     held: Counter[str] = field(init=False, default_factory=Counter)
     rows_in: int = field(init=False, default=0)
 
@@ -88,6 +93,8 @@ class TableCleaner:
         compared = bool(self.table.row_key) and all(self.table.column(name) for name in self.table.row_key)
         self.codes = KeyCodes() if compared and not has_unique_key(self.table, self.proven) else None
         self.looked_at = self._looked_at()
+        if self.run.audit is not None:
+            self.audit = TableAudit(self.run.audit, self.entries, self.cleaners, self.looked_at)
 
     @property
     def _copies(self) -> bool:
@@ -98,6 +105,8 @@ class TableCleaner:
         if not self._copies:
             return tuple(numbered)
         settled = settled_columns(self.table, self.proven)
+        if self.run.audit is not None:
+            settled -= set(self.table.row_key)
         required = {column.name for _, column, _ in self._required()}
         return tuple(
             at
@@ -118,6 +127,9 @@ class TableCleaner:
                 held = _incomplete(columns, required)
                 entries = [self._row_entry(chunk, faults.pop(row, {}), row, reason) for row, reason in held.items()]
                 entries += self._value_entries(chunk, faults)
+                if self.audit is not None:
+                    self.audit.cells(chunk, columns, held)
+                    self.audit.rows(entries)
                 self.lane.do(self._storing(chunk, entries, writer.prepare(chunk, columns, held)))
                 progress(self.rows_in)
             self.lane.wait()
@@ -249,7 +261,10 @@ class TableCleaner:
                     cleaner.uncount(value)
             faults = {at: raw[at] for at in faulty.get(row_id, ())}
             self.held[Fault.DUPLICATE] += 1
-            self._add([self.entries.row(row_id, raw, cleaned, faults, reason, Fault.DUPLICATE)])
+            entry = self.entries.row(row_id, raw, cleaned, faults, reason, Fault.DUPLICATE)
+            self._add([entry])
+            if self.audit is not None:
+                self.audit.rows([entry])
             if number % _ROWS_BETWEEN_REPORTS == 0:
                 progress(self.rows_in)
 

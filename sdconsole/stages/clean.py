@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from sdconsole.core.model import Artifact, CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
-from sdconsole.errors import GateFailed
+from sdconsole.errors import GateFailed, UsageError
+from sdconsole.quality.audit import audit_trail
 from sdconsole.quality.clean import clean_database
 from sdconsole.quality.clean_report import CleanReport
 from sdconsole.quality.profile_model import Profile
@@ -47,19 +49,25 @@ class CleanStage(Stage[Deployment]):
                     copy_quarantine(connection, refused_quarantine(deployment.folder))
                 raise
 
-        report = clean_database(
-            snapshot_path(ctx),
-            output,
-            deployment.contract,
-            read_profile(ctx),
-            run_id=ctx.run_id,
-            progress=reporter(ctx, "clean"),
-            inspect=inspect,
-            dry_run=deployment.dry_run,
-        )
+        audit = deployment.folder / "audit.jsonl.gz"
+        audited = _wants_audit(ctx) and not deployment.dry_run
+        with audit_trail(audit) if audited else nullcontext() as trail:
+            report = clean_database(
+                snapshot_path(ctx),
+                output,
+                deployment.contract,
+                read_profile(ctx),
+                run_id=ctx.run_id,
+                progress=reporter(ctx, "clean"),
+                inspect=inspect,
+                dry_run=deployment.dry_run,
+                audit=trail,
+            )
         files = [_write_report(ctx, report), *checked]
         if not deployment.dry_run:
             files.append(artifact("clean", output))
+        if audited:
+            files.append(artifact("audit", audit))
         set_aside, values, share = report.rows_quarantined, report.values_quarantined, report.quarantined_percent
         if share > ctx.deployment.settings.warn_quarantine_percent:
             ctx.check_result(
@@ -89,6 +97,18 @@ class CleanStage(Stage[Deployment]):
                 "dry_run": deployment.dry_run,
             },
         )
+
+
+def _wants_audit(ctx: Context) -> bool:
+    settings = ctx.deployment.settings
+    if settings.audit and settings.no_samples:
+        raise UsageError(
+            "audit-no-samples",
+            "an audit trail and no samples cannot both be had",
+            cause="the trail holds every changed value, before and after",
+            next_step="leave out --audit, or no_samples in the settings",
+        )
+    return settings.audit
 
 
 def _write_report(ctx: Context, report: CleanReport) -> Artifact:

@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sdconsole.core.events import Answered, CheckResult, StageFinished
 from sdconsole.core.journal import read_journal
 from sdconsole.interfaces.cli.app import main
+from sdconsole.quality.audit import read_audit
 from sdconsole.source.open import source_digest
 from tests.cli.conftest import Ended, MakeExport, environment, listing
 from tests.conftest import Database
@@ -241,6 +242,22 @@ def test_the_quarantine_of_a_run_that_stopped_at_the_limit_can_be_read(cli: Here
     assert not (run_folder(cli, ended) / "clean.db").exists()
     (run_folder(cli, ended) / "quarantine.db").unlink()
     assert cli("quarantine", "show", ended.json["run"], "--json").json["error"]["slug"] == "no-quarantine"
+
+
+def test_an_audit_trail_is_kept_where_it_is_asked_for(cli: Here, make_export: MakeExport) -> None:
+    source = make_export(rows=600)
+    plain = cli("clean", str(source), "--json")
+    assert not (run_folder(cli, plain) / "audit.jsonl.gz").exists()
+    ended = cli("clean", str(source), "--audit", "--json")
+    folder = run_folder(cli, ended)
+    changes = list(read_audit(folder / "audit.jsonl.gz"))
+    tables = json.loads((folder / "clean.json").read_text())["tables"]
+    assert len(changes) >= sum(column["changed"] for table in tables for column in table["columns"]) > 0
+    assert (folder / "audit.jsonl.gz").stat().st_mode & 0o777 == 0o600
+    (cli.folder / "sdconsole.toml").write_text("audit = true\nno_samples = true\n")
+    both = cli("clean", str(source), "--json")
+    assert (both.code, both.json["error"]["slug"]) == (2, "audit-no-samples")
+    assert not (run_folder(cli, both) / "clean.db").exists()
 
 
 def test_clean_says_where_its_file_is_and_replaces_only_what_it_wrote(cli: Here, make_export: MakeExport) -> None:
