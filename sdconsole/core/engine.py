@@ -163,7 +163,7 @@ class Engine(Generic[D]):
             raise ConfirmationRefused(
                 "confirmation-wrong" if answer.typed else "confirmation-declined",
                 f"{name} was not confirmed",
-                cause=f"typed {answer.typed!r}, expected {question.expected!r}" if answer.typed else "declined",
+                cause=f"what was typed is not {question.expected!r}" if answer.typed else "declined",
                 next_step=f"sdconsole resume {self.run_id} --confirm {question.expected or 'NAME'}",
             )
 
@@ -173,9 +173,8 @@ class Engine(Generic[D]):
         answer = self.gate.ask(question)
         self.cancellation.check()
         if not answer.held:
-            self.bus.publish(
-                Answered(question.question, question.stage, answer.accepted, answer.by, answer.via, answer.typed)
-            )
+            typed = answer.typed if answer.accepted else ""  # it may be a password for another window
+            self.bus.publish(Answered(question.question, question.stage, answer.accepted, answer.by, answer.via, typed))
         return answer
 
     def _context(self, name: StageName) -> StageContext[D]:

@@ -24,7 +24,6 @@ from sdconsole.quality.clean_report import clean_report_from_dict
 from sdconsole.report.course import Course, follow, pace, stage_lines
 from sdconsole.report.model import (
     CheckLine,
-    Decision,
     FileLine,
     LossLine,
     MetricLine,
@@ -98,7 +97,7 @@ def _report(
         said=tuple(_said(state)),
         metrics=_metrics(state, before[1] if before else None),
         metrics_before=before[0] if before else "",
-        decisions=(*course.decisions, *_answers(request)),
+        decisions=tuple(course.decisions),
         switches=tuple(course.switches),
         undo=tuple(undo(state)),
         trouble=_trouble(state.finished.error) if state.finished and state.finished.error else None,
@@ -271,13 +270,6 @@ def _run_of(state_dir: Path, course: Course, run_id: str) -> tuple[str, RunState
         if switched or (made is not None and made.facts.get("version") == replaced):
             return replaced, state
     return None
-
-
-def _answers(request: RunRequest) -> Iterator[Decision]:
-    for answer in request.date_answers:
-        where = safe_text(answer.place, limit=120)
-        by, via = safe_text(answer.by, limit=80), safe_text(answer.via, limit=80)
-        yield Decision("", by, via, f"In which order are the dates of {where}?", f"attested: {answer.order}")
 
 
 def _trouble(error: ErrorReport) -> Trouble:

@@ -11,6 +11,7 @@ from sdconsole.core.plan import PURPOSE
 from sdconsole.core.projection import RunState, StageState, step
 from sdconsole.core.safe_text import safe_text
 from sdconsole.report.model import Decision, Pace, StageLine, Switch
+from sdconsole.stages.date_orders import QUESTION
 
 _POINTS = 120
 _MOVING = frozenset({StageName.PROFILE, StageName.CLEAN, StageName.LOAD, StageName.VALIDATE, StageName.RESTORE})
@@ -73,12 +74,16 @@ def _started(state: RunState, stage: StageName) -> float:
 
 def _decision(at: str, event: Answered, question: Waiting | None) -> Decision:
     """A wrong text is not repeated: it may be anything, a password that went into the wrong window included."""
+    if event.question == QUESTION:
+        place, _, order = event.typed.rpartition("=")
+        by, via = safe_text(event.by, limit=80), safe_text(event.via, limit=80)
+        return Decision(
+            at, by, via, f"In which order are the dates of {safe_text(place, limit=120)}?", f"attested: {order}"
+        )
     expected = question.expected if question else ""
     said = "confirmed" if event.accepted else "declined"
     if event.typed and event.typed == expected:
         said = f"confirmed, typed “{event.typed}”"
-    elif event.typed and not event.accepted:
-        said = f"typed something else than “{expected}”" if expected else "declined"
     prompt = question.prompt if question else event.question
     return Decision(at, safe_text(event.by, limit=80), safe_text(event.via, limit=80), safe_text(prompt), said)
 

@@ -55,7 +55,7 @@ def world(pg_server: str, export: Path, tmp_path_factory: pytest.TempPathFactory
     other = folder / "other <script>alert(1)<script>.db"
     generate(other, rows=2_500, seed=12, contract=load_contract())
     first = deployed(folder, export, dsn)
-    second = deployed(folder, other, dsn, no_samples=True, min_quality=60.0)
+    second = deployed(folder, other, dsn, no_samples=True, min_quality=60.0, date_formats={"timesheets.TS-Date": "DMY"})
     yield World(folder, Command(folder, environment(home)), first, second)
     with psycopg.connect(pg_server, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier("reported")))
@@ -87,6 +87,8 @@ def test_the_report_accounts_for_every_row_and_names_who_confirmed_and_the_way_b
     for text in (html, markdown):
         assert f"sdconsole rollback --to {version_of(world.first)}" in text
         assert "confirmed, typed “servicedesk”" in text
+        assert "In which order are the dates of timesheets.TS-Date" in text
+        assert "attested: DMY" in text
         assert "SLA compliance" in text
     assert f"against {version_of(world.first)}" in html
 

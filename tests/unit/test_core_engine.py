@@ -12,7 +12,7 @@ import pytest
 
 from sdconsole.core.bus import Bus
 from sdconsole.core.engine import Engine, Outcome
-from sdconsole.core.events import LiveChanged, Record, RunStarted, Waiting
+from sdconsole.core.events import LiveChanged, Record, RunStarted, Waiting, to_json
 from sdconsole.core.gates import FlagGate, Gate
 from sdconsole.core.model import Artifact, Mode, RunKind, StageName, StageResult, StageStatus
 from sdconsole.core.plan import DEPLOY_STAGES, Plan, deploy_plan, rollback_plan, stage_plan
@@ -174,13 +174,15 @@ def test_without_an_answer_the_run_holds_before_cutover_and_a_later_attempt_fini
     assert load.reused
 
 
-def test_a_wrong_name_is_refused() -> None:
-    done = attempt(deploy_plan(Mode.COMPLETE), gate=FlagGate("ann", yes=True, confirm="production"))
+def test_a_wrong_name_is_refused_and_never_recorded() -> None:
+    done = attempt(deploy_plan(Mode.COMPLETE), gate=FlagGate("ann", yes=True, confirm="hunter2"))
     assert done.ran[-1] == "validate"
     assert done.state.verdict is Verdict.NOT_CONFIRMED
     assert done.outcome is not None
     assert done.outcome.error is not None
-    assert "'production'" in done.outcome.error.cause
+    assert done.outcome.error.slug == "confirmation-wrong"
+    assert "'servicedesk'" in done.outcome.error.cause
+    assert not any(b"hunter2" in to_json(record) for record in done.records)
 
 
 def test_simple_mode_asks_before_any_work() -> None:
