@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdconsole.observe import alerts
+from sdconsole.observe.families import BY_NAME
 
 PROMTOOL = shutil.which("promtool")
 WANTED = {
@@ -94,3 +96,13 @@ def test_the_tests_notice_a_rule_that_does_not_fire(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert ended.returncode != 0
     assert "ETL_Quality_Gate_Failed critical fires" in ended.stdout + ended.stderr
+
+
+def test_every_series_that_a_document_names_is_exposed_with_those_labels() -> None:
+    root = Path(__file__).resolve().parents[2]
+    texts = [path.read_text(encoding="utf-8") for path in (root / "README.md", *(root / "runbooks").glob("*.md"))]
+    named = {found.groups() for text in texts for found in re.finditer(r"`(etl_\w+)(?:\{([\w, ]+)\})?`", text)}
+    assert len(named) > 5
+    for name, labels in named:
+        assert name in BY_NAME, name
+        assert set(filter(None, (labels or "").replace(" ", "").split(","))) <= set(BY_NAME[name].labels), name
