@@ -28,6 +28,7 @@ from sdconsole.interfaces.cli import (
     quarantine_commands,
     report_commands,
     run_commands,
+    run_upkeep_commands,
     runbook_commands,
     status_command,
     target_commands,
@@ -42,7 +43,7 @@ app = typer.Typer(
     name="sdconsole",
     help="Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console.",
     invoke_without_command=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -70,6 +71,7 @@ def console(context: typer.Context, read_only: opt.ReadOnly = False) -> None:
 
 for commands in (
     run_commands,
+    run_upkeep_commands,
     decide_commands,
     doctor_command,
     blocker_commands,
@@ -92,6 +94,8 @@ for commands in (
     commands.register(app)
 
 
+_COMPLETION = "_SDCONSOLE_COMPLETE"
+"""Set by the shell that asks what could come next."""
 _SLUGS = {
     "NoSuchOption": "unknown-option",
     "MissingParameter": "missing-argument",
@@ -102,6 +106,8 @@ _SLUGS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    if _COMPLETION in os.environ:
+        app(prog_name="sdconsole")  # answers the shell and ends the process
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(given)

@@ -18,6 +18,7 @@ from sdconsole.core.model import Mode
 from sdconsole.core.plan import PURPOSE
 from sdconsole.core.summary import summary_document
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import table, write_json, write_result
 from sdconsole.interfaces.cli.progress import duration_text
 from sdconsole.service import DeployRequest
@@ -103,7 +104,7 @@ def runs_list(json: opt.Json = False, state_dir: opt.StateDir = None) -> None:
 
 @runs_app.command("show")
 def runs_show(
-    run: Annotated[str, typer.Argument(help="A run id.")],
+    run: Annotated[str, typer.Argument(help="A run id.", autocompletion=complete_runs)],
     json: opt.Json = False,
     events: Annotated[bool, typer.Option("--events", help="Print the event stream instead.")] = False,
     state_dir: opt.StateDir = None,

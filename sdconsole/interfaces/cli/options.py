@@ -14,6 +14,7 @@ import typer
 
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import DEPLOY_STAGES, restore_plan
+from sdconsole.interfaces.cli.completing import complete_runs, complete_targets
 from sdconsole.interfaces.cli.progress import ProgressMode
 
 
@@ -75,7 +76,10 @@ Confirm = Annotated[
     str | None, typer.Option("--confirm", metavar="NAME", help="The live schema's name: confirms the cutover.")
 ]
 NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; refuse beforehand what would need an answer.")]
-TargetName = Annotated[str | None, typer.Option("--target", help="A target from the settings; default: embedded.")]
+TargetName = Annotated[
+    str | None,
+    typer.Option("--target", help="A target from the settings; default: embedded.", autocompletion=complete_targets),
+]
 Dsn = Annotated[
     str | None,
     typer.Option("--dsn", help="A libpq connection string or URI. Passwords belong in PGPASSFILE or a service file."),
@@ -141,4 +145,7 @@ StateDir = Annotated[
 CleanFile = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="clean: where the clean file goes.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look only: nothing in the console changes anything.")]
 Source = Annotated[Path, typer.Argument(help="The SQLite export.", show_default=False)]
-RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest unfinished run.")]
+RunId = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run id; default: the newest unfinished run.", autocompletion=complete_runs),
+]

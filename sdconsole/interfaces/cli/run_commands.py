@@ -14,6 +14,7 @@ from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import PURPOSE
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli import stage_commands
+from sdconsole.interfaces.cli.completing import complete_versions
 from sdconsole.interfaces.cli.console import Opening, can_open_console, open_console
 from sdconsole.interfaces.cli.date_options import DateFormats
 from sdconsole.interfaces.cli.execute import execute, require_confirmation
@@ -181,7 +182,10 @@ def resume(
 
 
 def rollback(
-    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the version before.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="VERSION", help="Default: the version before.", autocompletion=complete_versions),
+    ] = None,
     deadline: opt.Deadline = None,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,

@@ -14,6 +14,7 @@ from sdconsole import service
 from sdconsole.config import load_settings
 from sdconsole.errors import UsageError, Verdict
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runbooks
 from sdconsole.interfaces.cli.execute import VERDICT_BY_SIGNAL, in_thread, require_confirmation, signals
 from sdconsole.interfaces.cli.options import Output, RunOptions
 from sdconsole.interfaces.cli.output import error_lines, table, write_json, write_message, write_result
@@ -40,7 +41,13 @@ from sdconsole.source.open import new_file
 
 runbook_app = typer.Typer(no_args_is_help=True, help="Runbooks that run: list, show, lint, new, run.")
 Name = Annotated[
-    str, typer.Argument(metavar="RUNBOOK", help="A shipped runbook's name, or a path to one.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="RUNBOOK",
+        help="A shipped runbook's name, or a path to one.",
+        show_default=False,
+        autocompletion=complete_runbooks,
+    ),
 ]
 
 
