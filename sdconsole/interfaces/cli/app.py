@@ -30,6 +30,7 @@ from sdconsole.interfaces.cli import (
     run_commands,
     run_upkeep_commands,
     runbook_commands,
+    serve_command,
     status_command,
     target_commands,
 )
@@ -76,6 +77,7 @@ for commands in (
     doctor_command,
     blocker_commands,
     attach_commands,
+    serve_command,
     look_commands,
     status_command,
     report_commands,

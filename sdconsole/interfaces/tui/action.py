@@ -10,6 +10,7 @@ from sdconsole.interfaces.tui.situation import Place, Situation
 WhyNot = Callable[[Situation], str]
 """The reason in words why the action is not possible now; "" when it is."""
 READ_ONLY = "the console was opened to look only"
+ATTACH_ONLY = "a browser tab attaches to runs and executes none; use a terminal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,11 @@ class Action:
     why_not: WhyNot
     in_footer: bool = True
     changes: bool = False
+    owns: bool = False
+    """It makes this console execute a run."""
 
     def reason(self, now: Situation) -> str:
         """Why it is not possible now; "" when it is."""
-        return READ_ONLY if self.changes and now.read_only else self.why_not(now)
+        if self.changes and now.read_only:
+            return READ_ONLY
+        return ATTACH_ONLY if self.owns and now.attach_only else self.why_not(now)

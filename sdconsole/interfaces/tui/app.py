@@ -21,6 +21,7 @@ def run_console(
     attach: str = "",
     replay: bool = False,
     read_only: bool = False,
+    attach_only: bool = False,
     library: Library | None = None,
     terminal: Terminal | None = None,
 ) -> RunState | None:
@@ -28,7 +29,8 @@ def run_console(
 
     `prepared` is a run to execute at once; `prepare(progress)` makes one first, on a thread of its own, with
     `progress(done, total)` drawn as a bar. `attach` is the id of a run to look at, played again with `replay`. Without
-    any of them the home screen opens. In a `read_only` console nothing changes anything. Look at
+    any of them the home screen opens. In a `read_only` console nothing changes anything, and
+    one that is `attach_only` executes no run. Look at
     `Terminal.why_no_console` before calling.
 
     Returns the state of the last run that was executed, None when there was none. Raises the error that kept the last
@@ -46,6 +48,7 @@ def run_console(
         attach=attach,
         replay=replay,
         read_only=read_only,
+        attach_only=attach_only,
     )
     try:
         app.run()

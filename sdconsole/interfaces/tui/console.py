@@ -47,8 +47,9 @@ class ConsoleApp(SideDeeds):
         attach: str = "",
         replay: bool = False,
         read_only: bool = False,
+        attach_only: bool = False,
     ) -> None:
-        super().__init__(settings, terminal, operator=operator, read_only=read_only)
+        super().__init__(settings, terminal, operator=operator, read_only=read_only, attach_only=attach_only)
         self.library = library
         self._opening = opening
         self._looked_at, self._played = attach, replay

@@ -45,10 +45,19 @@ TICK_SECONDS = 0.5
 class Desk(StyledApp):
     """After it has ended, `final_state` is the state of the last run and `failure` what kept it from having one."""
 
-    def __init__(self, settings: Settings, terminal: Terminal, *, operator: str, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        terminal: Terminal,
+        *,
+        operator: str,
+        read_only: bool = False,
+        attach_only: bool = False,
+    ) -> None:
         super().__init__(terminal)
         self.settings = settings
         self.read_only = read_only
+        self.attach_only = attach_only
         self.session = Session(self.post_message, operator)
         self.final_state: RunState | None = None
         self.failure: BaseException | None = None
@@ -82,6 +91,7 @@ class Desk(StyledApp):
             replaying=shown is not None and shown.replaying,
             pause_wanted=self.session.pause_wanted,
             read_only=self.read_only,
+            attach_only=self.attach_only,
             state=RunState() if shown is None else shown.state,
             unfinished="" if unfinished is None else unfinished.run_id,
             low=screen is not None and screen.is_low,

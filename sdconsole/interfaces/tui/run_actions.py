@@ -29,6 +29,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         places=_HOME,
         why_not=why.when_idle,
         changes=True,
+        owns=True,
     ),
     Action(
         id="approve",
@@ -50,6 +51,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         command="sdconsole resume RUN",
         why_not=why.resume,
         changes=True,
+        owns=True,
     ),
     Action(
         id="pause",
@@ -72,6 +74,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         places=_RUN,
         why_not=why.rollback,
         changes=True,
+        owns=True,
     ),
     Action(
         id="copy",

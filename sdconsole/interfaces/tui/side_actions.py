@@ -55,6 +55,7 @@ SIDE_ACTIONS: tuple[Action, ...] = (
         places=("dates",),
         why_not=why.answers,
         changes=True,
+        owns=True,
     ),
     Action(
         id="history",
@@ -114,6 +115,7 @@ SIDE_ACTIONS: tuple[Action, ...] = (
         places=("history", "after"),
         why_not=why.when_idle,
         changes=True,
+        owns=True,
     ),
     Action(
         id="log-filter",

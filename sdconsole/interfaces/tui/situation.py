@@ -31,6 +31,7 @@ class Situation:
     replaying: bool = False
     pause_wanted: bool = False
     read_only: bool = False
+    attach_only: bool = False
     state: RunState = field(default_factory=RunState)
     unfinished: str = ""
     low: bool = False
@@ -76,6 +77,8 @@ def approve(now: Situation) -> str:
         return ""
     if now.alive:
         return "another process executes this run and asks nothing now"
+    if now.attach_only:
+        return "nobody executes this run; approve it from a terminal"
     held = now.state.waiting is not None and not now.given_up
     return "" if held else "the run does not wait for a confirmation"
 
