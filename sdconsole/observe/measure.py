@@ -15,7 +15,16 @@ from typing import Any
 
 from sdconsole.analytics.catalog import load_catalog
 from sdconsole.core import runs
-from sdconsole.core.events import CheckResult, LiveChanged, Record, RunFinished, RunResumed, RunStarted, StageFinished
+from sdconsole.core.events import (
+    CheckResult,
+    LiveChanged,
+    Record,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    ScoreReported,
+    StageFinished,
+)
 from sdconsole.core.journal import read_journal
 from sdconsole.core.model import FINISHED, CheckStatus, RunKind, StageName, StageStatus
 from sdconsole.core.projection import RunState, step
@@ -82,6 +91,8 @@ def _add(found: RunMeasure, state: RunState, record: Record) -> None:
             found.counters["etl_errors_total", (GATES[event.stage],)] += 1
             if event.check.startswith(_QUERY):
                 found.counters["etl_dashboard_query_errors_total", ()] += 1
+        case ScoreReported():
+            _scored(found, state, at)
         case LiveChanged() as event:
             found.groups["live"] = Group(at, (("etl_active_schema_info", (event.to_version,), 1.0),))
             _switched(found, state, event, at)
@@ -112,8 +123,6 @@ def _stage(found: RunMeasure, state: RunState, event: StageFinished, at: str) ->
     if event.error is not None and event.error.verdict is Verdict.GATE_FAILED:
         reason = HALT_REASONS.get(event.error.slug, HALT_REASONS.get(event.stage.value, OTHER))
         found.counters["etl_circuit_breaker_halts_total", (reason,)] += 1
-    if event.stage is StageName.SCORE and state.scores:
-        _scored(found, state, at)
     if event.stage is StageName.VALIDATE and passed and "after" in state.scores:
         found.groups["score post"] = Group(at, tuple(_score("post_migration", state.scores["after"].total)))
     if event.stage is StageName.CLEAN and passed:

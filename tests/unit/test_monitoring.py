@@ -131,6 +131,12 @@ def test_a_failure_changes_no_last_success(settings: Settings) -> None:
     assert values[key("etl_errors_total", gate="migration")] == 1
 
 
+def test_the_score_of_a_run_that_its_gate_stops_is_seen(settings: Settings) -> None:
+    score = ScoreReported(S.CLEAN, "after", 42.0, 80.0, "POOR", ())
+    recorded(settings, 1, score, failed(S.CLEAN, "breaker", Verdict.GATE_FAILED), RunFinished(Verdict.GATE_FAILED, 1.0))
+    assert found(settings)[key("etl_quality_score", phase="after")] == 42
+
+
 def test_counters_only_grow_whatever_is_read_twice_resumed_or_pruned(settings: Settings) -> None:
     folder = recorded(
         settings, 1, failed(S.SCORE, "breaker", Verdict.GATE_FAILED), RunFinished(Verdict.GATE_FAILED, 1.0)
