@@ -116,6 +116,11 @@ def test_no_module_hides_a_missing_import_or_swallows_an_error() -> None:
                 assert raises or path in edges, f"{path}:{node.lineno} swallows everything"
 
 
+def test_the_checker_of_the_fault_trials_shares_no_code_with_the_product() -> None:
+    checker = PACKAGE.parent / "tests" / "faults" / "checker.py"
+    assert not {name for name in imported_modules(checker) if name.split(".")[0] in ("sdconsole", "tests")}
+
+
 def test_production_code_never_looks_for_the_test_runner() -> None:
     for path in MODULES:
         text = path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from sdconsole.errors import from_os_error
 from sdconsole.observe.families import BY_NAME, FAMILIES, Family, label_values
 from sdconsole.observe.health import disk_spaces
 from sdconsole.observe.measure import Sample
-from sdconsole.observe.metric_store import collect, metrics_folder
+from sdconsole.observe.metric_store import collect, locked_folder, metrics_folder
 from sdconsole.target.backup import list_backups
 
 TEXTFILE = "sdconsole.prom"
@@ -108,9 +108,10 @@ def write_textfile(place: Place, path: Path | None = None) -> Path:
     """
     content = exposition(samples(place))
     if path is None:
-        own = runs.private_folder(metrics_folder(place.state_dir)) / TEXTFILE
-        runs.write_private(own, content)
-        return own
+        folder = runs.private_folder(metrics_folder(place.state_dir))
+        with locked_folder(folder):
+            runs.write_private(folder / TEXTFILE, content)
+        return folder / TEXTFILE
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:

@@ -67,7 +67,7 @@ def collect(state_dir: Path, *, write: bool = True) -> tuple[Sample, ...]:
         _catch_up(kept, state_dir)
         return tuple(_samples(kept))
     folder = runs.private_folder(metrics_folder(state_dir))
-    with _lock(folder):
+    with locked_folder(folder):
         kept = _read(folder / STATE)
         if _catch_up(kept, state_dir):
             runs.write_private(folder / STATE, _KEPT.dump_json(kept))
@@ -75,10 +75,13 @@ def collect(state_dir: Path, *, write: bool = True) -> tuple[Sample, ...]:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Nobody else writes here meanwhile; so what a killed process was writing is dead, and goes."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for unfinished in folder.glob(".*.tmp"):
+            unfinished.unlink()
         yield
     finally:
         os.close(descriptor)

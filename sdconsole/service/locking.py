@@ -17,6 +17,7 @@ from sdconsole.target.failures import classify
 from sdconsole.target.ghosts import end_ghosts, ghosts
 from sdconsole.target.leftovers import clear_leftovers
 from sdconsole.target.lock import RunLock, acquire, holder
+from sdconsole.target.published import drift
 
 
 @contextmanager
@@ -84,3 +85,14 @@ def look_after_the_dead(deployment: Deployment) -> tuple[LogLine, ...]:
             return clear_leftovers(connection, target.live_schema, deployment.run_id, recovered=recovered)
         except psycopg.Error as error:
             raise classify(error) from error
+
+
+def told_drift(deployment: Deployment) -> tuple[LogLine, ...]:
+    """Where the live views are not what the ledger says, and how to repair that; for runs that have no preflight."""
+    target = deployment.needed_target()
+    with closing(connect(target, application=deployment.application)) as connection:
+        try:
+            found = drift(connection, target.live_schema)
+        except psycopg.Error as error:
+            raise classify(error) from error
+    return (LogLine("warning", found),) if found else ()

@@ -19,7 +19,7 @@ from sdconsole.core.runs import RunRequest
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import UsageError, Verdict
 from sdconsole.quality.clean import refuse_foreign
-from sdconsole.service.locking import claim_folder, look_after_the_dead, target_lock, writing
+from sdconsole.service.locking import claim_folder, look_after_the_dead, target_lock, told_drift, writing
 from sdconsole.service.looking import last_durations, newest_unfinished
 from sdconsole.service.running import PreparedRun
 from sdconsole.service.targets import contract_of, current_operator, recorded_settings, resolve_target
@@ -312,6 +312,8 @@ def _prepared(
         deployment.target = resolve_target(settings)
         deployment.lock = resources.enter_context(target_lock(deployment, resumes=earlier is not None))
         notes = look_after_the_dead(deployment)
+        if StageName.PREFLIGHT not in plan.stages:
+            notes += told_drift(deployment)
     if earlier is None:
         claim_folder(resources, deployment)
     if earlier is None or wanted != runs.read_request(deployment.folder):

@@ -38,7 +38,7 @@ class Seen:
         finished = self.state.finished
         if finished is None:
             return None
-        terminated = finished.error is not None and finished.error.cause == "SIGTERM"
+        terminated = finished.error is not None and finished.error.cause.endswith("SIGTERM")
         return Verdict.TERMINATED if finished.verdict is Verdict.INTERRUPTED and terminated else finished.verdict
 
 

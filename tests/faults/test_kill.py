@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.processes import Process
-from tests.faults.trials import STAGES, Fault, Site, Sites, Tables, kill_at, killed
+from tests.faults.trials import COMPLETE, SIMPLE, STAGES, Fault, Site, Sites, Tables, kill_at, killed
 
 EDGES = (("stage_started", "after"), ("stage_finished", "before"), ("stage_finished", "after"))
 """Begun but nothing done; done but not yet on record; on record but nothing after it."""
@@ -51,13 +51,13 @@ def killed_at_one_edge(site: Site, rng: random.Random) -> None:
     site.check_deployed(site.start_resume().wait())
 
 
-def killed_at_random_instants(site: Site, rng: random.Random, *, kills: int = 4) -> None:
-    """A run that is killed by its parent, again and again, wherever it is."""
-    lasts = site.rehearsed.document["duration_s"]
+def killed_at_random_instants(site: Site, rng: random.Random, *, kills: int = 6) -> int:
+    """A run that is killed by its parent, again and again, wherever it is. How often it was."""
+    lasts = site.rehearsed.documents[site.mode]["duration_s"]
     process = site.start_deploy()
     fired = 0
     while fired < kills:
-        time.sleep(rng.uniform(0, lasts if fired == 0 else lasts / 2))
+        time.sleep(rng.uniform(0, lasts if fired == 0 else lasts / 3))
         if not process.running:
             break
         process.kill()
@@ -68,6 +68,17 @@ def killed_at_random_instants(site: Site, rng: random.Random, *, kills: int = 4)
         process = again(site, site.start_deploy)
     assert fired, "it was over before it was killed once"
     site.check_deployed(process.wait())
+    return fired
+
+
+def kills_at_random_instants(sites: Sites, first_seed: int, kills: int) -> None:
+    """As many runs as it takes."""
+    fired: list[int] = []
+    seed = first_seed
+    while sum(fired) < kills:
+        runs = range(seed, seed + max(2, (kills - sum(fired)) // 6))
+        sites.run(lambda site, rng: fired.append(killed_at_random_instants(site, rng)), runs, modes=(COMPLETE, SIMPLE))
+        seed = runs.stop
 
 
 def rollback_killed(site: Site, rng: random.Random) -> None:
@@ -119,7 +130,7 @@ def test_a_run_that_dies_in_every_stage_is_finished_in_the_end(sites: Sites, fir
 
 
 def test_a_run_killed_at_random_instants_is_finished_by_resume(sites: Sites, first_seed: int) -> None:
-    sites.run(killed_at_random_instants, range(first_seed, first_seed + 12))
+    kills_at_random_instants(sites, first_seed, 50)
 
 
 def test_a_rollback_and_its_resume_killed_at_random_go_back_one_version(sites: Sites, first_seed: int) -> None:
@@ -136,7 +147,7 @@ def test_many_runs_killed_at_the_edges_of_their_stages(sites: Sites, first_seed:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_many_runs_killed_at_random_instants(sites: Sites, first_seed: int) -> None:
-    sites.run(killed_at_random_instants, range(first_seed, first_seed + 300))
+    kills_at_random_instants(sites, first_seed, 1000)
 
 
 @pytest.mark.long

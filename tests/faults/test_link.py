@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.faults.proxy import How, Proxy, proxy
-from tests.faults.trials import Fault, Site, Sites, pause_at
+from tests.faults.trials import SIMPLE, Fault, Site, Sites, pause_at, pause_when_started
 
 COMMIT = b"COMMIT\x00"
 BEFORE_COMMIT = pause_at("sdconsole.target.attempt:commit")
@@ -96,6 +96,7 @@ PATIENCE = {"sdconsole.observe.link:PAUSE_SECONDS": 0.3, "sdconsole.observe.link
 RESOLVE = {"sdconsole.target.attempt:_RESOLVE_SECONDS": 2.0}
 SILENT_AT: dict[str, tuple[bytes, Fault]] = {
     "profile": (b"", pause_at("sdconsole.stages.profile:profile_database")),
+    "load": (b"", pause_when_started("load")),
     "copy": (COPY, {}),
     "validate": (b"", pause_at("sdconsole.stages.validate:run_queries")),
     "commit": (COMMIT, BEFORE_COMMIT),
@@ -145,29 +146,44 @@ def sessions(site: Site) -> set[int]:
 
 
 def test_a_link_reset_in_the_middle_of_copy_shows_no_row_and_is_loaded_again(sites: Sites, first_seed: int) -> None:
-    sites.run(reset_in_copy, range(first_seed, first_seed + 4))
+    sites.run(reset_in_copy, range(first_seed, first_seed + 5), modes=(SIMPLE,))
 
 
 def test_a_loading_session_ended_by_an_administrator_shows_no_row(sites: Sites, first_seed: int) -> None:
-    sites.run(backend_ended_in_copy, range(first_seed, first_seed + 3))
+    sites.run(backend_ended_in_copy, range(first_seed, first_seed + 3), modes=(SIMPLE,))
 
 
+@pytest.mark.parametrize(
+    "trials", [5, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])], ids=["some", "many"]
+)
 @pytest.mark.parametrize("how", ["lose the reply", "lose the request"])
 @pytest.mark.parametrize("back", [False, True], ids=["cutover", "rollback"])
-def test_what_is_told_after_a_lost_commit_is_the_truth(sites: Sites, first_seed: int, how: How, back: bool) -> None:
+def test_what_is_told_after_a_lost_commit_is_the_truth(
+    sites: Sites, first_seed: int, how: How, back: bool, trials: int
+) -> None:
     def trial(site: Site, rng: random.Random) -> None:
         commit_lost(site, rng, how, back=back, refuse_seconds=rng.choice([0, 0.7]) if how == "lose the reply" else 0)
 
-    sites.run(trial, range(first_seed, first_seed + 4), deployed=back)
+    sites.run(trial, range(first_seed, first_seed + trials), deployed=back, modes=(SIMPLE,))
 
 
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_many_links_reset_and_loading_sessions_ended(sites: Sites, first_seed: int) -> None:
+    sites.run(reset_in_copy, range(first_seed, first_seed + 60))
+    sites.run(backend_ended_in_copy, range(first_seed, first_seed + 60))
+
+
+@pytest.mark.parametrize(
+    "times", [1, pytest.param(10, marks=[pytest.mark.long, pytest.mark.timeout(3600)])], ids=["some", "many"]
+)
 def test_a_silent_link_is_given_up_and_its_sessions_are_ended_by_the_next_attempt(
-    sites: Sites, first_seed: int
+    sites: Sites, first_seed: int, times: int
 ) -> None:
-    places = list(SILENT_AT)
+    places = list(SILENT_AT) * times
 
     def trial(site: Site, rng: random.Random) -> None:
         where = places.pop()
         black_hole(site, rng, where, within_seconds=10, patience=PATIENCE | RESOLVE)
 
-    sites.run(trial, range(first_seed, first_seed + len(places)), workers=4)
+    sites.run(trial, range(first_seed, first_seed + len(places)), workers=5, modes=(SIMPLE,))

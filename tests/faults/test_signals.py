@@ -1,30 +1,37 @@
-"""The operator's own ways to stop a run: SIGTERM in every stage, twice, and the terminal that is closed."""
+"""The operator's own ways to stop a run: a signal in every stage, twice, and the terminal that is closed."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
+from tests.faults import checker
 from tests.faults.trials import CONFIRMED, STAGES, Site, Sites, pause_when_started
 
 STOPS_WITHIN_SECONDS = 5.0
 
 
-def stopped_in_every_stage(site: Site, rng: random.Random) -> None:
+def stopped_in_every_stage(site: Site, rng: random.Random, number: signal.Signals) -> None:
     """One run that is stopped once in each of its stages, a moment after the stage began, and carried on each time."""
+    code, verdict = (130, "interrupted") if number is signal.SIGINT else (143, "terminated")
     for stage in STAGES:
         fault = pause_when_started(stage)
         process = site.start_resume(fault=fault) if site.journals() else site.start_deploy(fault=fault)
         site.wait_until_fired(process)
         site.go()
         time.sleep(rng.uniform(0, 0.05))
-        process.send(signal.SIGTERM)
+        process.send(number)
         began = time.monotonic()
         ended = process.wait()
         assert time.monotonic() - began <= STOPS_WITHIN_SECONDS, f"{stage} took too long to stop"
@@ -35,18 +42,22 @@ def stopped_in_every_stage(site: Site, rng: random.Random) -> None:
             assert stage == "verify", "only the last stage may be over before the signal arrives"
             site.check_deployed(ended)
             return
-        assert (ended.code, document["verdict"]) == (143, "terminated"), ended.err
+        assert (ended.code, document["verdict"]) == (code, verdict), ended.err
     site.check_deployed(site.start_resume().wait())
 
 
-def test_sigterm_in_every_stage_ends_with_143_and_resume_finishes(sites: Sites, first_seed: int) -> None:
-    sites.run(stopped_in_every_stage, range(first_seed, first_seed + 2))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_every_stage_ends_with_its_code_and_resume_finishes(
+    sites: Sites, first_seed: int, number: signal.Signals
+) -> None:
+    sites.run(lambda site, rng: stopped_in_every_stage(site, rng, number), [first_seed])
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_many_stops_in_every_stage(sites: Sites, first_seed: int) -> None:
-    sites.run(stopped_in_every_stage, range(first_seed, first_seed + 20))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_many_stops_in_every_stage(sites: Sites, first_seed: int, number: signal.Signals) -> None:
+    sites.run(lambda site, rng: stopped_in_every_stage(site, rng, number), range(first_seed, first_seed + 20))
 
 
 def test_a_second_signal_ends_the_run_at_once_and_resume_finishes(site: Site) -> None:
@@ -90,9 +101,58 @@ def test_a_closed_terminal_loses_nothing_and_resume_finishes(site: Site) -> None
     site.check_deployed(site.start_resume().wait())
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+@pytest.mark.parametrize("how", ["SIGTERM", "closed"])
+def test_the_console_stops_its_run_cleanly_and_resume_finishes(site: Site, how: str) -> None:
+    """`sdconsole demo` opens the console and deploys its own export; the operator is gone in the middle of it."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, 120))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sdconsole", "demo", "--size", "3000", "--dsn", site.dsn],
+        cwd=site.folder,
+        env=site.environment | {"TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=take_terminal,
+    )
+    os.close(theirs)
+    over = threading.Event()
+    drained = threading.Thread(target=drain, args=(ours, over))
+    drained.start()
+    try:
+        give_up = time.monotonic() + 60
+        while not any(b'"stage":"clean"' in journal.read_bytes() for journal in site.journals()):
+            assert running.poll() is None, "the console has ended by itself"
+            assert time.monotonic() < give_up, "the run never came to its clean stage"
+            time.sleep(0.01)
+        if how == "closed":
+            over.set()
+            drained.join()
+            os.close(ours)
+        else:
+            running.terminate()
+        code = running.wait(STOPS_WITHIN_SECONDS)
+    finally:
+        over.set()
+        drained.join()
+        running.kill()
+        running.wait()
+    assert code in (130, 143, -signal.SIGHUP)
+    site.check_standing(site.rehearsed.old)
+    ended = site.start_resume().wait()
+    site.check_done(ended, checker.shown(site.admin_dsn).tables)
+
+
+def drain(terminal: int, over: threading.Event) -> None:
+    """Reads what the console draws, so that it never waits for us."""
+    with suppress(OSError):  # the other end is closed
+        while not over.is_set():
+            if select.select([terminal], [], [], 0.05)[0]:
+                os.read(terminal, 65536)
+
+
 def take_terminal() -> None:
     """Makes stdin the terminal that controls this process, so that it is told when the terminal goes."""
-    import fcntl
-    import termios
-
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -60,6 +60,7 @@ def source_changed(site: Site, rng: random.Random, what: str, *, moment: str = "
     site.go()
     ended = process.wait()
     document = site.told(ended)
+    assert ended.code, "it deployed a source that had changed"
     error = document["error"]
     if moment == "backup" and what == "truncated":
         assert (ended.code, error["slug"]) == (4, "source-truncated"), ended.err

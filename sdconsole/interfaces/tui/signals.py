@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _stopped(stop: Callable[[str], object], number: signal.Signals) -> None:
+    if number is signal.SIGHUP:  # the terminal is gone; what is still said must not fail for want of it
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+    stop(f"signal {number.name}")
 
 
 def stop_on_signals(stop: Callable[[str], object]) -> Callable[[], None]:
@@ -20,7 +30,7 @@ def stop_on_signals(stop: Callable[[str], object]) -> Callable[[], None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, f"signal {number.name}")
+        loop.add_signal_handler(number, _stopped, stop, number)
 
     def restore() -> None:
         for number, handler in before.items():

@@ -8,6 +8,7 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from sdconsole.interfaces.terminal import Terminal
+from sdconsole.interfaces.tui.lasting_driver import lasting_driver
 from sdconsole.interfaces.tui.line_filters import AsciiFilter, HarmlessFilter
 from sdconsole.interfaces.tui.look import DARK, LIGHT, Look, look_of
 from sdconsole.interfaces.tui.run_screen import LOW_LINES
@@ -26,7 +27,7 @@ class StyledApp(App[None]):
     VERTICAL_BREAKPOINTS = HEIGHTS
 
     def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
+        super().__init__(driver_class=lasting_driver())
         self.animation_level = "none"  # every step of one is a screenful over a slow line
         self._ascii_only = not terminal.unicode
         self._harmless = HarmlessFilter()
