@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     """Rows a second that a load sends at most; None = no limit."""
     cutover_deadline_seconds: float = Field(default=300.0, gt=0)
     lock_timeout_ms: int = Field(default=200, ge=10, le=10_000)
+    max_metric_change: float | None = Field(default=None, ge=0)
+    """Percent by which a dashboard metric may move from live to the new version; None = it is shown, not judged."""
     query_timeout_seconds: float = Field(default=30.0, gt=0)
     keep_versions: int = Field(default=3, ge=2)
     version_min_age_hours: float = Field(default=0.0, ge=0)

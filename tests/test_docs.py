@@ -42,8 +42,8 @@ def help_of(*words: str) -> str:
 
 @cache
 def groups() -> frozenset[str]:
-    names = "alerts backups config contract db observe quarantine rules runbook runs versions"
-    return frozenset(names.split())
+    words = "alerts backups config contract dashboards db metrics observe quarantine rules runbook runs versions"
+    return frozenset(words.split())
 
 
 def test_documents_name_commands_at_all() -> None:

@@ -119,6 +119,8 @@ class Metric:
     green: str = ""
     yellow: str = ""
     same_as: str = ""
+    compared: bool = True
+    """Whether a change from one version to the next says something: not for what depends on the clock."""
     default_window: str = ""
     graded_points: bool = True
     warnings: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +146,12 @@ class Metric:
     def shown(self, value: float | None) -> str:
         """The value with as many decimals as its unit has, without the unit."""
         return "-" if value is None else f"{value:,.{DECIMALS[self.unit]}f}"
+
+    @property
+    def green_limit(self) -> float | None:
+        """Where green ends; None without thresholds."""
+        found = _CONDITION.fullmatch(self.green)
+        return float(found[2]) if found else None
 
     @property
     def limits(self) -> str:

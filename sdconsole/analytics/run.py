@@ -7,7 +7,7 @@ connection is an exception, because it says nothing about the metrics. Knows not
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -108,19 +108,38 @@ def run_metrics(
     metrics: Sequence[Metric] | None = None,
     catalog: Catalog | None = None,
     scope: Scope = ALL_ROWS,
+    tables: Collection[str] | None = None,
 ) -> tuple[MetricResult, ...]:
     """Every metric on the tables or views of `schema`, as `reader_role` where given. The connection must be idle.
 
     `check` is called between the queries and may raise. `parameters` default to the built-in contract's, `scope` is
-    the rows to look at. Each query has a read-only transaction of its own, so no lock is held longer than one of them
-    takes. Raises TargetUnreachable when the connection is lost.
+    the rows to look at. `tables` are those that exist: a metric on another one has no data, and says so. Each query
+    has a read-only transaction of its own, so no lock is held longer than one of them takes. Raises TargetUnreachable
+    when the connection is lost.
     """
     known = catalog or load_catalog()
     given = parameters or MetricParameters.of(load_contract(None), known)
-    return tuple(
-        _run_metric(connection, schema, metric, known, given, scope, reader_role, timeout_seconds, check)
-        for metric in (known.metrics if metrics is None else metrics)
+    results = []
+    for metric in known.metrics if metrics is None else metrics:
+        missing = [] if tables is None else sorted(set(metric.tables) - set(tables))
+        if missing:
+            reason = f"{schema} has no table {', '.join(missing)}"
+            results.append(MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=reason))
+            continue
+        results.append(
+            _run_metric(connection, schema, metric, known, given, scope, reader_role, timeout_seconds, check)
+        )
+    return tuple(results)
+
+
+def present_tables(connection: Connection, schema: str) -> frozenset[str]:
+    """The tables and views of a schema; empty when there is no such schema."""
+    rows = connection.execute(
+        "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+        [schema],
     )
+    return frozenset(name for (name,) in rows)
 
 
 def _run_metric(

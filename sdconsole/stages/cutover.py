@@ -12,6 +12,7 @@ from sdconsole.stages.blocked import Waiter
 from sdconsole.stages.deployment import Context, Deployment, session
 from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
+from sdconsole.stages.metric_changes import check_changes, known_changes, question_lines
 from sdconsole.target.connect import Connection
 from sdconsole.target.cutover import SwitchKind
 from sdconsole.target.ledger import record_event
@@ -34,6 +35,7 @@ class CutoverStage(Stage[Deployment]):
                 return None  # it was confirmed and done; an earlier attempt died before it could say so
             version = str(made.facts["version"]) if made is not None else ""
             adoption = planned_adoption(connection, target.live_schema, version)
+            figures = _figures(ctx, connection, version) if made is not None else []
         details = [f"{target.live_schema} on {target.name}" + (" (PRODUCTION)" if target.production else "")]
         if made is not None:
             live = adoption.version if adoption else live
@@ -45,6 +47,7 @@ class CutoverStage(Stage[Deployment]):
         if StageName.SCORE in ctx.results:
             facts = ctx.result(StageName.SCORE).facts
             details.append(f"score {facts['after']:.2f} ({facts['grade']}), minimum {facts['minimum']:g}")
+        details += figures
         settings = ctx.deployment.settings
         details.append(f"a reader waits at most {settings.lock_timeout_ms} ms for each attempt")
         undo = f"sdconsole rollback, in under a second, while {live} is kept" if live else "nothing is live yet"
@@ -69,8 +72,20 @@ class CutoverStage(Stage[Deployment]):
             return switch(ctx, str(facts["version"]), clean_digest=facts["digest"], kind="restore")
         _still_the_same(ctx)
         version = str(ctx.result(StageName.LOAD).facts["version"])
+        if ctx.deployment.settings.max_metric_change is not None:
+            with session(ctx) as connection:
+                if done_before(ctx, connection, version) is None:
+                    check_changes(ctx, known_changes(ctx, connection, version))
         digest = ctx.result(StageName.CLEAN).artifact("clean").sha256 or ""
         return switch(ctx, version, clean_digest=digest)
+
+
+def _figures(ctx: Context, connection: Connection, version: str) -> list[str]:
+    """What the switch changes in the dashboards' figures. Raises GateFailed where that is more than was allowed."""
+    changes = known_changes(ctx, connection, version)
+    if StageName.LOAD in ctx.results:
+        check_changes(ctx, changes)
+    return question_lines(changes)
 
 
 def _made(ctx: Context) -> StageResult | None:

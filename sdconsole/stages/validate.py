@@ -10,6 +10,7 @@ from sdconsole.errors import CheckFailed
 from sdconsole.stages.deployment import Context, Deployment, reporter, session
 from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
+from sdconsole.stages.metric_changes import record_changes
 from sdconsole.stages.queries import run_queries
 from sdconsole.target.finding import Finding
 from sdconsole.target.ledger import mark_ready
@@ -41,12 +42,14 @@ class ValidateStage(Stage[Deployment]):
                     state=f"live is unchanged; {version} is kept for inspection and never becomes live",
                     next_step=f"sdconsole load {ctx.run_id}",
                 )
+            changes = record_changes(ctx, connection, version, results)
             if deployment_of(connection, version).state is VersionState.LOADING:
                 score = ctx.result(StageName.SCORE).facts["after"]
                 mark_ready(connection, version, actor=actor(ctx), score=score)
         rows = sum(ctx.result(StageName.LOAD).facts["rows"].values())
         return StageResult(
             f"{len(findings)} checks, {len(results)} queries, {rows:,} rows proved equal",
+            artifacts=(changes.file,),
             facts={"checks": len(findings), "digests": _digests(findings)},
         )
 

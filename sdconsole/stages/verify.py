@@ -19,6 +19,7 @@ from sdconsole.target.ledger_rows import Deployment as LedgerRow
 from sdconsole.target.ledger_rows import VersionState, deployment_of
 from sdconsole.target.names import target_table_name
 from sdconsole.target.published import drift, live_version
+from sdconsole.target.reader import why_no_reader
 from sdconsole.target.versions import drop_version
 
 
@@ -80,12 +81,9 @@ def _live_problems(ctx: Context, connection: Connection, version: str) -> Iterat
 def _reader(ctx: Context, connection: Connection) -> str | None:
     """The reader's role, when it exists and this role may act as it."""
     role = ctx.deployment.needed_target().reader_role
-    row = connection.execute(
-        "SELECT pg_catalog.pg_has_role(current_user, oid, 'MEMBER') FROM pg_catalog.pg_roles WHERE rolname = %s", [role]
-    ).fetchone()
-    if row is None or not row[0]:
-        reason = "does not exist" if row is None else "cannot be taken on by the deployer"
-        ctx.check_result("reader", CheckStatus.WARN, f"the reader role {role!r} {reason}")
+    reason = why_no_reader(connection, role)
+    if reason:
+        ctx.check_result("reader", CheckStatus.WARN, reason)
         return None
     return role
 

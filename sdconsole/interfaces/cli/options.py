@@ -112,6 +112,10 @@ AutoRollback = Annotated[
     bool | None,
     typer.Option("--auto-rollback", help="Switch back by itself when the verification after the cutover fails."),
 ]
+MaxMetricChange = Annotated[
+    float | None,
+    typer.Option("--max-metric-change", min=0, metavar="PERCENT", help="Refuse the cutover when a metric moves more."),
+]
 Until = Annotated[
     StageName | None,
     typer.Option(

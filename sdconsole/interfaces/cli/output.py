@@ -45,8 +45,11 @@ def _labelled(label: str, text: str) -> Iterable[str]:
         yield f"  {label + ':' if index == 0 else '':<7}{safe_text(line)}"
 
 
-def show_error(error: SdconsoleError, *, as_json: bool) -> int:
-    """Tell an error that stopped a command before or outside a run; returns the exit code."""
+def show_error(error: SdconsoleError, *, as_json: bool, result: Mapping[str, Any] | None = None) -> int:
+    """Tell an error that stopped a command before or outside a run; returns the exit code.
+
+    `result` is what the command found all the same: it becomes part of the one JSON document.
+    """
     report = ErrorReport(
         error.slug, error.message, error.cause, error.state or "nothing was changed", error.next_step, error.verdict
     )
@@ -54,7 +57,15 @@ def show_error(error: SdconsoleError, *, as_json: bool) -> int:
     for line in error_lines(report):
         write_message(line)
     if as_json:
-        write_json({"schema": 1, "verdict": error.verdict, "exit_code": int(code), "error": error_document(report)})
+        write_json(
+            {
+                "schema": 1,
+                **(result or {}),
+                "verdict": error.verdict,
+                "exit_code": int(code),
+                "error": error_document(report),
+            }
+        )
     return code
 
 

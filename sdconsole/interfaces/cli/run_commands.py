@@ -101,6 +101,7 @@ def deploy(
     max_quarantine: opt.MaxQuarantine = None,
     canary_rate: opt.CanaryRate = None,
     keep_canary: opt.KeepCanary = None,
+    max_metric_change: opt.MaxMetricChange = None,
     auto_rollback: opt.AutoRollback = None,
     deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
@@ -125,6 +126,7 @@ def deploy(
         max_quarantine_percent=max_quarantine,
         canary_percent=canary_rate,
         keep_canary=keep_canary,
+        max_metric_change=max_metric_change,
         auto_rollback=auto_rollback,
         cutover_deadline_seconds=deadline,
         load_jobs=jobs,
@@ -149,6 +151,7 @@ def resume(
     max_quarantine: opt.MaxQuarantine = None,
     canary_rate: opt.CanaryRate = None,
     keep_canary: opt.KeepCanary = None,
+    max_metric_change: opt.MaxMetricChange = None,
     deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
     throttle: opt.Throttle = None,
@@ -168,6 +171,7 @@ def resume(
         max_quarantine_percent=max_quarantine,
         canary_percent=canary_rate,
         keep_canary=keep_canary,
+        max_metric_change=max_metric_change,
         cutover_deadline_seconds=deadline,
         load_jobs=jobs,
         load_throttle=throttle,
@@ -245,6 +249,7 @@ def _source_stage(stage: StageName) -> Callable[..., None]:
 def _target_stage(stage: StageName) -> Callable[..., None]:
     def command(
         run: opt.RunId = None,
+        max_metric_change: opt.MaxMetricChange = None,
         deadline: opt.Deadline = None,
         jobs: opt.Jobs = None,
         throttle: opt.Throttle = None,
@@ -260,7 +265,12 @@ def _target_stage(stage: StageName) -> Callable[..., None]:
         options = RunOptions(
             yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
         )
-        overrides = _given(load_jobs=jobs, load_throttle=throttle, cutover_deadline_seconds=deadline)
+        overrides = _given(
+            load_jobs=jobs,
+            load_throttle=throttle,
+            cutover_deadline_seconds=deadline,
+            max_metric_change=max_metric_change,
+        )
         prepared = service.prepare_resume(settings, run, until=stage, overrides=overrides)
         raise typer.Exit(_execute(prepared, options))
 
