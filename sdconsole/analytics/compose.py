@@ -13,6 +13,7 @@ from datetime import datetime
 from psycopg import sql
 
 from sdconsole.analytics.catalog import Catalog, Metric, MetricParameters, load_catalog
+from sdconsole.analytics.classes import class_of, load_classification
 
 _NAMES = ("closed", "automation", "team_minimum", "cell_minimum", "timezone")
 _TIMES: Mapping[str, tuple[str, str]] = {
@@ -144,7 +145,8 @@ def _composed(
     conditions: Mapping[str, sql.Composable],
     catalog: Catalog,
 ) -> sql.Composed:
-    names: dict[str, sql.Composable] = {"schema": sql.Identifier(schema), **values, **conditions}
+    classes = {each.name: class_of(each) for each in load_classification().lists}
+    names: dict[str, sql.Composable] = {"schema": sql.Identifier(schema), **values, **conditions, **classes}
     done: dict[str, sql.Composable] = {}
 
     def part(name: str) -> sql.Composable:

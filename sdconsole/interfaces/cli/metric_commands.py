@@ -203,10 +203,6 @@ def _moved_too_far(found: service.Comparison, limit: float | None) -> GateFailed
     )
 
 
-def _settings(target: str | None, dsn: str | None, schema: str | None, contract: Any, state_dir: Any) -> Settings:
-    return load_settings(target=target, dsn=dsn, live_schema=schema, contract=contract, state_dir=state_dir)
-
-
 def _scope(begins: datetime | None, ends: datetime | None, teams: Sequence[str] | None) -> Scope:
     if begins is not None and ends is not None and ends <= begins:
         raise UsageError("usage", "--to lies before --from", next_step="--to is the day after the last one")
