@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     """The preflight warns when the newest backup is older."""
     run_keep_days: int = Field(default=30, ge=0)
     """Younger records are not removed by `runs prune`."""
+    watch_seconds: float = Field(default=0.0, ge=0)
+    """How long a verification keeps looking at live after its first look."""
     auto_rollback: bool = False
     """Switch back by itself when the verification after a cutover fails."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -176,7 +176,7 @@ def _run_metric(
 
 def read_only(
     connection: Connection,
-    query: sql.Composed,
+    query: sql.Composed | bytes,
     values: Mapping[str, object] | None,
     reader_role: str | None,
     timeout_seconds: float,

@@ -96,7 +96,7 @@ def run(
     Raises UsageError ("version-unknown", "no-candidate", "nothing-live") and what connecting raises.
     """
     seconds = timeout_seconds or settings.query_timeout_seconds
-    with _asking(settings) as (target, connection):
+    with asking(settings) as (target, connection):
         place = find_place(connection, target, on)
         tables = present_tables(connection, place.schema)
         parameters = MetricParameters.of(load_contract(settings.contract))
@@ -135,7 +135,7 @@ def compare_versions(
     """Every comparable metric on two versions. Raises what `run` raises."""
     seconds = timeout_seconds or settings.query_timeout_seconds
     catalog = load_catalog()
-    with _asking(settings) as (target, connection):
+    with asking(settings) as (target, connection):
         places = [find_place(connection, target, asked) for asked in (before, after)]
         results = [
             run_metrics(
@@ -203,7 +203,7 @@ def find_place(connection: Connection, target: Target, asked: str) -> Place:
 
 
 @contextmanager
-def _asking(settings: Settings) -> Iterator[tuple[Target, Connection]]:
+def asking(settings: Settings) -> Iterator[tuple[Target, Connection]]:
     """A session on the target; its errors come out in the operator's form."""
     target = resolve_target(settings)
     with closing(connect(target, application="sdconsole:metrics")) as connection:

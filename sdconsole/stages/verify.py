@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from psycopg import sql
+from collections.abc import Iterator, Sequence
 
 from sdconsole.core.model import CheckStatus, Mode, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed
 from sdconsole.stages.deployment import Context, Deployment, session
 from sdconsole.stages.loading import actor
+from sdconsole.stages.looking_after import count_rows, live_problems, look_at_dashboards, watch
 from sdconsole.stages.queries import run_queries
 from sdconsole.stages.way_back import way_back
 from sdconsole.target.adoption import MODE as ADOPTED
 from sdconsole.target.connect import Connection
 from sdconsole.target.ledger_rows import Deployment as LedgerRow
 from sdconsole.target.ledger_rows import VersionState, deployment_of
-from sdconsole.target.names import target_table_name
-from sdconsole.target.published import drift, live_version
 from sdconsole.target.reader import why_no_reader
 from sdconsole.target.versions import drop_version
 
@@ -35,28 +32,38 @@ class VerifyStage(Stage[Deployment]):
         version = _expected_version(ctx)
         with session(ctx) as connection:
             row = deployment_of(connection, version)
-            wrong = [*_live_problems(ctx, connection, version)]
+            live_schema = ctx.deployment.needed_target().live_schema
+            wrong = [*live_problems(connection, live_schema, version)]
+            if not wrong:
+                ctx.check_result("live_version", CheckStatus.PASS, f"views and ledger agree on {version}")
             reader = _reader(ctx, connection)
             wrong += _row_problems(ctx, connection, row, reader)
             adopted = row.mode == ADOPTED  # its tables are as they were found: the dashboards' queries may not fit them
             asked = {} if adopted else row.rows
-            results = run_queries(
-                ctx, connection, ctx.deployment.needed_target().live_schema, asked, reader_role=reader
-            )
+            results = run_queries(ctx, connection, live_schema, asked, reader_role=reader)
             wrong += [f"{result.metric.id} {result.metric.title}: {result.error}" for result in results if result.error]
-            if wrong:
-                raise CheckFailed(
-                    "verification",
-                    f"readers do not get what {version} promised",
-                    cause="\n".join(wrong),
-                    next_step="sdconsole rollback     or look first: sdconsole db psql",
-                )
+            look = look_at_dashboards(ctx, connection, asked, reader)
+            _judge(version, [*wrong, *look.wrong])
+        if ctx.deployment.settings.watch_seconds:
+            _judge(version, watch(ctx, version, row.rows, reader, dashboards=not adopted).wrong)
+        with session(ctx) as connection:
             _drop_replaced(ctx, connection)
         as_whom = f"as {reader}" if reader else "as the deployer: there is no reader role"
         return StageResult(
             f"{len(row.rows)} tables and {len(results)} queries answer {as_whom}",
             StageStatus.PASSED if reader else StageStatus.WARNED,
-            facts={"version": version, "queries": len(results)},
+            facts={"version": version, "queries": len(results) + look.queries},
+        )
+
+
+def _judge(version: str, wrong: Sequence[str]) -> None:
+    """Raises CheckFailed ("verification") when there is something wrong."""
+    if wrong:
+        raise CheckFailed(
+            "verification",
+            f"readers do not get what {version} promised",
+            cause="\n".join(wrong[:20]),
+            next_step="sdconsole rollback     or look first: sdconsole db psql",
         )
 
 
@@ -64,18 +71,6 @@ def _expected_version(ctx: Context) -> str:
     """The version that readers must see: the one this run switched to."""
     switched = StageName.CUTOVER if StageName.CUTOVER in ctx.results else StageName.ROLLBACK
     return str(ctx.result(switched).facts["to"])
-
-
-def _live_problems(ctx: Context, connection: Connection, version: str) -> Iterator[str]:
-    live_schema = ctx.deployment.needed_target().live_schema
-    live = live_version(connection, live_schema)
-    if live != version:
-        yield f"{live_schema} shows {live or 'nothing'}, not {version}"
-    different = drift(connection, live_schema)
-    if different is not None:
-        yield different
-    if live == version and different is None:
-        ctx.check_result("live_version", CheckStatus.PASS, f"views and ledger agree on {version}")
 
 
 def _reader(ctx: Context, connection: Connection) -> str | None:
@@ -92,13 +87,7 @@ def _row_problems(ctx: Context, connection: Connection, row: LedgerRow, reader: 
     """Each live view has as many rows as were loaded, counted with the reader's rights."""
     live_schema = ctx.deployment.needed_target().live_schema
     for done, (name, expected) in enumerate(row.rows.items(), start=1):
-        with connection.transaction():
-            connection.execute("SET TRANSACTION READ ONLY")
-            if reader:
-                connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(reader)))
-            view = sql.Identifier(live_schema, target_table_name(name))
-            found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(view)).fetchone()
-        counted = found[0] if found else None
+        counted = count_rows(connection, live_schema, name, reader)
         if counted != expected:
             yield f"{live_schema}.{name} has {counted:,} rows, {expected:,} were loaded"
         else:

@@ -112,6 +112,15 @@ AutoRollback = Annotated[
     bool | None,
     typer.Option("--auto-rollback", help="Switch back by itself when the verification after the cutover fails."),
 ]
+Watch = Annotated[
+    float | None,
+    typer.Option(
+        "--watch",
+        metavar="TIME",
+        parser=_seconds,
+        help="Keep looking at live after the switch: 90s, 10m; default: not.",
+    ),
+]
 MaxMetricChange = Annotated[
     float | None,
     typer.Option("--max-metric-change", min=0, metavar="PERCENT", help="Refuse the cutover when a metric moves more."),

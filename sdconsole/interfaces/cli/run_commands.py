@@ -102,6 +102,7 @@ def deploy(
     canary_rate: opt.CanaryRate = None,
     keep_canary: opt.KeepCanary = None,
     max_metric_change: opt.MaxMetricChange = None,
+    watch: opt.Watch = None,
     auto_rollback: opt.AutoRollback = None,
     deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
@@ -127,6 +128,7 @@ def deploy(
         canary_percent=canary_rate,
         keep_canary=keep_canary,
         max_metric_change=max_metric_change,
+        watch_seconds=watch,
         auto_rollback=auto_rollback,
         cutover_deadline_seconds=deadline,
         load_jobs=jobs,
@@ -152,6 +154,7 @@ def resume(
     canary_rate: opt.CanaryRate = None,
     keep_canary: opt.KeepCanary = None,
     max_metric_change: opt.MaxMetricChange = None,
+    watch: opt.Watch = None,
     deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
     throttle: opt.Throttle = None,
@@ -172,6 +175,7 @@ def resume(
         canary_percent=canary_rate,
         keep_canary=keep_canary,
         max_metric_change=max_metric_change,
+        watch_seconds=watch,
         cutover_deadline_seconds=deadline,
         load_jobs=jobs,
         load_throttle=throttle,
@@ -250,6 +254,7 @@ def _target_stage(stage: StageName) -> Callable[..., None]:
     def command(
         run: opt.RunId = None,
         max_metric_change: opt.MaxMetricChange = None,
+        watch: opt.Watch = None,
         deadline: opt.Deadline = None,
         jobs: opt.Jobs = None,
         throttle: opt.Throttle = None,
@@ -270,6 +275,7 @@ def _target_stage(stage: StageName) -> Callable[..., None]:
             load_throttle=throttle,
             cutover_deadline_seconds=deadline,
             max_metric_change=max_metric_change,
+            watch_seconds=watch,
         )
         prepared = service.prepare_resume(settings, run, until=stage, overrides=overrides)
         raise typer.Exit(_execute(prepared, options))

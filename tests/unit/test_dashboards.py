@@ -1,0 +1,209 @@
+"""The dashboards' models: what Grafana's own types know, unique uids, real ranges and teams, and the files on disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard as GrafanaDashboard
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
+
+from sdconsole.analytics.catalog import MetricParameters, load_catalog
+from sdconsole.analytics.classes import load_classification
+from sdconsole.analytics.dashboards import load_dashboards
+from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
+from sdconsole.analytics.grafana_look import steps
+from sdconsole.analytics.panel_check import EVER, expand, panel_queries
+from sdconsole.config import load_settings
+from sdconsole.contract.load import load_contract
+from sdconsole.errors import UsageError
+from sdconsole.service import grafana as service
+
+register_default_plugins()
+ALL = load_dashboards().dashboard
+UIDS = [each.uid for each in ALL]
+
+
+def model(uid: str, schema: str = "servicedesk") -> dict[str, Any]:
+    (found,) = [each for each in ALL if each.uid == uid]
+    return dashboard_model(found, schema, MetricParameters.of(load_contract(None)))
+
+
+def lost(ours: Any, theirs: Any, path: str) -> Iterator[str]:
+    """Where Grafana's types do not give back what our model holds."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            if key in theirs:
+                yield from lost(value, theirs[key], f"{path}.{key}")
+            elif value is not None:
+                yield f"{path}.{key}"
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from lost(one, other, f"{path}[{number}]")
+    elif ours != theirs:
+        yield f"{path}: {ours!r} became {theirs!r}"
+
+
+def through_grafana(data: dict[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(json.dumps(GrafanaDashboard.from_json(data), cls=JSONEncoder))
+    return known
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_grafanas_own_types_know_every_key_of_the_model(uid: str) -> None:
+    ours = json.loads(json.dumps(model(uid)))
+    assert list(lost(ours, through_grafana(ours), uid)) == []
+
+
+def test_a_key_that_grafana_does_not_know_would_be_found() -> None:
+    ours = json.loads(json.dumps(model(UIDS[0])))
+    ours["panels"][1]["fieldConfig"]["defaults"]["colour"] = "red"
+    assert list(lost(ours, through_grafana(ours), "x")) == ["x.panels[1].fieldConfig.defaults.colour"]
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_enumerations_of_the_model_have_values_that_grafana_has(uid: str) -> None:
+    known = GrafanaDashboard.from_json(model(uid))
+    assert known.panels
+    types = {"stat", "gauge", "piechart", "barchart", "timeseries", "table", "text"}
+    for panel in known.panels:
+        assert panel.type_val in types
+
+
+def test_uids_are_unique_and_so_are_the_panels_of_a_dashboard() -> None:
+    assert len(set(UIDS)) == len(UIDS)
+    for uid in UIDS:
+        ids = [panel["id"] for panel in model(uid)["panels"]]
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_the_guide_comes_first_and_every_other_panel_is_defined_and_has_a_unit_and_thresholds(uid: str) -> None:
+    data = model(uid)
+    guide, *panels = data["panels"]
+    assert (guide["type"], guide["title"]) == ("text", "Guide")
+    assert "Not computable" in guide["options"]["content"]
+    for panel in panels:
+        assert len(panel["description"]) > 20, panel["title"]
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"], panel["title"]
+        assert defaults["thresholds"]["steps"][0]["value"] is None
+        values = [step["value"] for step in defaults["thresholds"]["steps"][1:]]
+        assert values == sorted(values)
+        assert panel["datasource"] in (POSTGRES, PROMETHEUS)
+        assert DataSourceRef.from_json(panel["datasource"]).uid
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_panels_do_not_overlap_and_fit_the_width(uid: str) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in model(uid)["panels"]:
+        grid = panel["gridPos"]
+        assert grid["x"] + grid["w"] <= 24
+        cells = {
+            (x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+SNAPSHOT = {"freshness", "orphans"}
+"""What tells about the whole version, whatever the range."""
+
+
+@pytest.mark.parametrize("uid", UIDS)
+def test_no_query_names_a_date_a_range_or_a_team(uid: str) -> None:
+    data = model(uid)
+    titles = {metric.title for metric in load_catalog().metrics if metric.id in SNAPSHOT}
+    for query in panel_queries(data):
+        assert not re.search(r"\b(19|20)\d\d-\d\d|\b104\b", query.text), query.panel
+        assert "Cloud - " not in query.text
+        if not query.panel.startswith("variable"):
+            assert ("$__timeFilter(" in query.text) == (query.panel not in titles), query.panel
+    assert not re.search(r"\b(19|20)\d\d-\d\d-\d\d", json.dumps(data))
+    assert data["time"]["to"] == "now"
+    assert re.fullmatch(r"now-\d+[dy]", data["time"]["from"])
+
+
+def test_a_dashboard_with_teams_has_a_variable_from_the_data_with_an_all_that_meets_every_row() -> None:
+    data = model("servicedesk-executive")
+    (team,) = data["templating"]["list"]
+    assert "SELECT DISTINCT" in team["query"]
+    assert (team["includeAll"], team["multi"], team["allValue"]) == (True, True, "'__all__'")
+    query = next(query for query in panel_queries(data) if query.panel == "SLA compliance")
+    everybody = expand(query.text, begins=EVER[0], ends=EVER[1])
+    assert "'__all__' IN ('__all__')" in everybody
+    hostile = expand(query.text, begins=EVER[0], ends=EVER[1], teams=["O'Brien", "x') OR ('1'='1"])
+    assert "IN ('O''Brien', 'x'') OR (''1''=''1')" in hostile
+
+
+def test_a_macro_that_nobody_expands_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not known"):
+        expand("SELECT $__interval", begins=EVER[0], ends=EVER[1])
+
+
+@pytest.mark.parametrize(
+    ("green", "yellow", "names"),
+    [
+        (">= 95", ">= 90", ["red", "yellow", "green"]),
+        ("<= 3", "<= 5", ["green", "yellow", "red"]),
+        ("<= 100", "", ["green", "yellow"]),
+        ("> 60", ">= 40", ["red", "yellow", "green"]),
+        ("", "", ["none"]),
+    ],
+)
+def test_grafana_colours_a_value_as_the_catalogue_judges_it(green: str, yellow: str, names: list[str]) -> None:
+    palette = {status.value: shade.colour for status, shade in load_catalog().palette.items()}
+    found = list(steps(green, yellow))
+    assert [step["color"] for step in found] == [palette[name] for name in names]
+    metric = load_catalog().metrics[0]
+    if green and yellow:
+        from dataclasses import replace
+
+        of = replace(metric, green=green, yellow=yellow)
+        for value in (0.0, 2.9, 3.0, 3.1, 5.0, 5.1, 40.0, 60.0, 60.1, 89.9, 90.0, 95.0):
+            shown = [step["color"] for step in found if step["value"] is None or value >= step["value"]][-1]
+            assert shown == palette[of.judge(value).value], value
+
+
+def test_the_folder_holds_one_file_for_each_dashboard_and_nothing_else(tmp_path: Path) -> None:
+    settings = load_settings(reader_role="dashboards")
+    written = service.export(settings, tmp_path / "out", mounted_at=Path("/etc/grafana/provisioning"))
+    models = tmp_path / "out" / "dashboards" / "servicedesk"
+    assert {path.name for path in models.iterdir()} == {f"{uid}.json" for uid in UIDS}
+    assert {json.loads(path.read_text())["uid"] for path in models.iterdir()} == set(UIDS)
+    assert len(written) == len(UIDS) + 2
+    provider = (tmp_path / "out" / "dashboards" / "sdconsole.yaml").read_text()
+    assert 'path: "/etc/grafana/provisioning/dashboards/servicedesk"' in provider
+    sources = (tmp_path / "out" / "datasources" / "sdconsole.yaml").read_text()
+    assert all(f"uid: {source['uid']}" in sources for source in (POSTGRES, PROMETHEUS))
+    assert 'user: "dashboards"' in sources
+    assert "password: $SDCONSOLE_GRAFANA_PG_PASSWORD" in sources
+    again = service.export(settings, tmp_path / "out", mounted_at=Path("/etc/grafana/provisioning"))
+    assert again == written
+
+
+def test_an_export_beside_strange_files_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    models = tmp_path / "dashboards" / "servicedesk"
+    models.mkdir(parents=True)
+    (models / "mine.json").write_text("{}")
+    with pytest.raises(UsageError) as refused:
+        service.export(load_settings(), tmp_path)
+    assert refused.value.slug == "folder-in-use"
+    assert [path.name for path in models.iterdir()] == ["mine.json"]
+
+
+def test_words_are_met_whole_and_the_first_class_wins() -> None:
+    lists = {each.name: each for each in load_classification().lists}
+    assert lists["incident_class"].classify("Please share the SharePoint link") == "Cloud"
+    assert lists["incident_class"].classify("Technically nothing") == "Cloud"
+    assert lists["incident_class"].classify("VoIP phone has no switch", None) == "Telecommunications"
+    assert lists["incident_class"].classify("x", "the VPN fails") == "Networking"
+    assert lists["alert_pattern"].classify("NRTH Platform-VMHighNetworkOutAlert") == "network alert of a machine"
+    assert lists["alert_pattern"].classify(None) == "other"
