@@ -49,7 +49,12 @@ def export(settings: Settings, folder: Path, *, mounted_at: Path | None = None) 
     Raises UsageError ("not-a-folder", "folder-in-use") and OperationFailed when something cannot be written.
     """
     if folder.exists() and not folder.is_dir():
-        raise UsageError("not-a-folder", f"{folder} is a file", next_step="sdconsole dashboards export DIR")
+        raise UsageError(
+            "not-a-folder",
+            f"{folder} is a file",
+            cause="the dashboards are several files and need a folder",
+            next_step="sdconsole dashboards export DIR",
+        )
     files = dict(_files(settings, mounted_at or folder.absolute()))
     models = folder / "dashboards" / FOLDER
     strange = sorted({path.name for path in models.glob("*")} - {Path(name).name for name in files})

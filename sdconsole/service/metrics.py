@@ -77,7 +77,12 @@ def choose_metrics(ids: Sequence[str], kinds: Sequence[Kind] = ()) -> tuple[Metr
     for metric_id in ids:
         metric = catalog.metric(metric_id)
         if metric is None:
-            raise UsageError("metric-unknown", f"there is no metric {metric_id!r}", next_step="sdconsole metrics list")
+            raise UsageError(
+                "metric-unknown",
+                f"there is no metric {metric_id!r}",
+                cause="an id is one like 1.1 or E2",
+                next_step="sdconsole metrics list",
+            )
         found.append(metric)
     return tuple(found)
 
@@ -188,6 +193,7 @@ def find_place(connection: Connection, target: Target, asked: str) -> Place:
             raise UsageError(
                 "no-candidate",
                 f"no version of {target.live_schema} waits for its cutover",
+                cause="the ledger has none that is ready",
                 next_step="sdconsole deploy SOURCE --mode blue-green     or name one: sdconsole versions list",
             )
         return Place(asked, ready[0].version, ready[0].version, None, unseen)

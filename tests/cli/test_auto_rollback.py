@@ -8,15 +8,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from sdconsole.core.events import LiveChanged
+import sdconsole
+from sdconsole.core.events import LiveChanged, Progress, Record
 from sdconsole.core.journal import read_journal
-from sdconsole.core.model import Mode
+from sdconsole.core.model import CheckStatus, Mode, StageName
+from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 from sdconsole.target.connect import Target, connect
 from sdconsole.target.ledger import ensure_ledger
 from tests.cli.conftest import Cli, MakeExport
-from tests.cli.library_runs import LIVE, deployed, schemas, states, version_of
+from tests.cli.library_runs import LIVE, deployed, schemas, settings_of, states, version_of
 from tests.cli.test_refusals import refused
 from tests.conftest import Database
 
@@ -122,3 +125,60 @@ def test_nothing_is_switched_back_unless_it_was_asked_for(
     assert second.finished.error is not None
     assert (second.verdict, second.finished.error.slug) == (Verdict.NOT_UNDONE, "verification")
     assert live_source(admin) == version_of(second)
+
+
+def watching(folder: Path, dsn: str, **more: object) -> tuple[RunState, list[str]]:
+    """A second deployment that is watched; a row goes while it looks, seen by nothing but a later look."""
+    lost: list[str] = []
+
+    def lose(record: Record) -> None:
+        event = record.event
+        if isinstance(event, Progress) and event.task == "watch" and event.done >= 1 and not lost:
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                row = connection.execute("SELECT version FROM sdconsole.deployment WHERE state = 'live'").fetchone()
+                assert row is not None
+                lost.append(str(row[0]))
+                table = sql.Identifier(lost[0], "comments")
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE ctid IN (SELECT ctid FROM {} LIMIT 1)").format(table, table)
+                )
+
+    request = sdconsole.DeployRequest(source=folder / "export.db", mode=Mode.SIMPLE)
+    settings = settings_of(folder, dsn, watch_seconds=60, **more)
+    with sdconsole.prepare_deploy(settings, request) as run:
+        return run.execute(sdconsole.FlagGate("ann", confirm=LIVE), (lose,)), lost
+
+
+def test_a_watch_goes_back_when_live_loses_a_row_after_the_first_look(
+    cli: Cli, source: Path, pg: Database, admin: psycopg.Connection
+) -> None:
+    source.rename(cli.folder / "export.db")
+    good = version_of(deployed(cli.folder, cli.folder / "export.db", pg.dsn, mode=Mode.SIMPLE))
+    state, lost = watching(cli.folder, pg.dsn, auto_rollback=True)
+    assert state.verdict is Verdict.ROLLED_BACK, state.finished
+    assert state.finished is not None
+    assert state.finished.error is not None
+    assert "comments has" in state.finished.error.cause
+    assert live_source(admin) == good
+    assert lost == [version_of(state)]
+    verify = state.stage(StageName.VERIFY)
+    assert verify is not None
+    (watched,) = [check for check in verify.checks if check.check == "watch"]
+    assert watched.status is CheckStatus.FAIL
+    assert state.elapsed_seconds < 55, "it did not wait for the end of the watch"
+
+
+def test_a_watch_that_finds_nothing_lasts_as_long_as_it_was_asked_to_and_tells_what_it_saw(
+    cli: Cli, source: Path, pg: Database
+) -> None:
+    state = deployed(cli.folder, source, pg.dsn, mode=Mode.SIMPLE, watch_seconds=2)
+    assert state.verdict is Verdict.OK, state.finished
+    verify = state.stage(StageName.VERIFY)
+    assert verify is not None
+    (watched,) = [check for check in verify.checks if check.check == "watch"]
+    assert ", 0 errors" in watched.detail
+    measures = {one.name: one.value for one in verify.measures}
+    assert measures["watch_looks"] >= 1
+    assert measures["watch_queries"] >= 30
+    assert verify.duration_seconds is not None
+    assert verify.duration_seconds >= 2

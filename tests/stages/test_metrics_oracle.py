@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sdconsole.analytics.catalog import Kind, load_catalog
+from sdconsole.analytics.catalog import Kind, MetricParameters, load_catalog
+from sdconsole.analytics.classes import class_of, load_classification
+from sdconsole.analytics.dashboards import load_dashboards
+from sdconsole.analytics.grafana import dashboard_model
+from sdconsole.analytics.panel_check import PanelQuery, PanelResult, check_panels, panel_queries
 from sdconsole.analytics.run import MetricResult, run_metrics
 from sdconsole.contract.load import load_contract
 from sdconsole.core.model import Mode, StageName
@@ -91,3 +96,88 @@ def unequal(result: MetricResult, expected: Answer) -> list[str]:
     if len(found) != len(wanted):
         wrong.append(f"{len(found)} rows, not {len(wanted)}")
     return wrong
+
+
+def models(schema: str = LIVE) -> list[dict[str, Any]]:
+    parameters = MetricParameters.of(load_contract())
+    return [dashboard_model(each, schema, parameters) for each in load_dashboards().dashboard]
+
+
+def asked(proved: Proved, queries: list[PanelQuery], **options: Any) -> dict[str, PanelResult]:
+    with psycopg.connect(proved.dsn) as connection:
+        results = check_panels(connection, queries, reader_role=None, timeout_seconds=30, **options)
+    assert [one.error for one in results if one.error] == []
+    return {f"{one.query.dashboard} {one.query.panel}": one for one in results}
+
+
+def test_every_panel_and_every_variable_answers_on_a_deployed_export(proved: Proved) -> None:
+    queries = [query for model in models() for query in panel_queries(model)]
+    found = asked(proved, queries)
+    assert len(found) > 30
+    assert [name for name, one in found.items() if not one.rows] == []
+
+
+def test_a_panel_shows_what_the_catalogue_says(proved: Proved) -> None:
+    executive = list(panel_queries(models()[0]))
+    found = asked(proved, executive)
+    for metric_id in ("1.1", "1.2", "1.3", "1.4", "1.5"):
+        result = proved.results[metric_id]
+        (row,) = found[f"servicedesk-executive {result.metric.title}"].rows
+        assert float(row["value"]) == result.value
+        assert row["n"] == result.n
+
+
+def test_every_panel_with_a_range_changes_its_numbers_with_the_range(proved: Proved) -> None:
+    queries = [query for model in models() for query in panel_queries(model) if "$__timeFilter" in query.text]
+    whole = asked(proved, queries)
+    month = asked(proved, queries, begins=datetime(2025, 8, 1), ends=datetime(2025, 8, 31))
+    assert [name for name in whole if whole[name].rows == month[name].rows] == []
+
+
+def test_the_teams_add_up_to_all(proved: Proved) -> None:
+    operations = list(panel_queries(models()[1]))
+    variable = next(query for query in operations if query.panel == "variable team")
+    counted = [query for query in operations if query.panel in ("monthly volume", "age of open tickets")]
+    (column,) = {key for row in asked(proved, [variable])["servicedesk-operations variable team"].rows for key in row}
+    with psycopg.connect(proved.dsn) as connection:
+        teams = [str(row[0]) for row in connection.execute(variable.text.encode()).fetchall()]
+    assert len(teams) > 5, column
+
+    def total(**options: Any) -> dict[str, int]:
+        return {
+            name: sum(int(row["value"]) for row in one.rows) for name, one in asked(proved, counted, **options).items()
+        }
+
+    every = total()
+    each = [total(teams=[team]) for team in teams]
+    assert all(value > 0 for value in every.values())
+    assert every == {name: sum(one[name] for one in each) for name in every}
+    assert every == total(teams=teams)
+
+
+def test_words_classify_in_sql_as_they_do_in_python(proved: Proved) -> None:
+    with psycopg.connect(proved.dsn) as connection:
+        for of in load_classification().lists:
+            columns = [of.column, *([of.also] if of.also else [])]
+            query = sql.SQL("SELECT {}, {} FROM {}").format(
+                class_of(of), sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(LIVE, "tickets")
+            )
+            rows = connection.execute(query).fetchall()
+            assert len({row[0] for row in rows}) > 2, of.name
+            assert [row for row in rows if row[0] != of.classify(*row[1:])] == []
+
+
+def test_a_view_that_is_gone_is_named(proved: Proved) -> None:
+    queries = [query for model in models() for query in panel_queries(model)]
+    with psycopg.connect(proved.dsn, autocommit=True) as connection:
+        connection.execute("ALTER VIEW servicedesk.v_orphaned_data RENAME TO hidden")
+        try:
+            results = check_panels(connection, queries, reader_role=None, timeout_seconds=30)
+        finally:
+            connection.execute("ALTER VIEW servicedesk.hidden RENAME TO v_orphaned_data")
+    failed = {(one.query.dashboard, one.query.panel) for one in results if one.error}
+    assert failed == {
+        ("servicedesk-operations", "rows without their parent"),
+        ("servicedesk-etl-pipeline", "rows without their parent"),
+    }
+    assert all("v_orphaned_data" in one.error for one in results if one.error)

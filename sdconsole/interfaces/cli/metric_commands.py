@@ -205,13 +205,23 @@ def _moved_too_far(found: service.Comparison, limit: float | None) -> GateFailed
 
 def _scope(begins: datetime | None, ends: datetime | None, teams: Sequence[str] | None) -> Scope:
     if begins is not None and ends is not None and ends <= begins:
-        raise UsageError("usage", "--to lies before --from", next_step="--to is the day after the last one")
+        raise UsageError(
+            "usage",
+            "--to lies before --from",
+            cause=f"{begins:%Y-%m-%d} to {ends:%Y-%m-%d} holds no day",
+            next_step="--to is the day after the last one",
+        )
     return Scope(begins, ends, tuple(teams or ()))
 
 
 def _one_format(json: bool, csv: bool) -> None:
     if json and csv:
-        raise UsageError("usage", "--json and --csv cannot be had at once", next_step="leave one of them out")
+        raise UsageError(
+            "usage",
+            "--json and --csv cannot be had at once",
+            cause="each is one document on stdout",
+            next_step="leave one of them out",
+        )
 
 
 def _entry(metric: Metric) -> dict[str, Any]:
