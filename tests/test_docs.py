@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from sdconsole.core.model import Mode
 from sdconsole.interfaces.cli.app import app
+from sdconsole.interfaces.cli.examples import EXAMPLES, commands
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.runbook.library import shipped, shipped_folder
 from sdconsole.runbook.lint import lint
@@ -136,3 +137,15 @@ def test_the_wheel_carries_the_runbooks() -> None:
 
 def test_every_error_is_raised_with_its_cause_and_the_next_step() -> None:
     assert reference.incomplete_errors() == []
+
+
+def test_the_help_of_every_command_leads_with_an_example_that_parses() -> None:
+    names = {words for words, _ in commands(app)}
+    assert names == set(EXAMPLES), "sdconsole/interfaces/cli/examples.py"
+    for words, example in EXAMPLES.items():
+        text = help_of(*words.split())
+        assert f"Example: sdconsole {example}"[:60] in " ".join(text.split()), words
+        assert example.startswith(words)
+        for word in shlex.split(example):
+            if word.startswith("--"):
+                assert word in text, example

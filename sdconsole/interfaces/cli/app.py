@@ -38,6 +38,7 @@ from sdconsole.interfaces.cli import (
 )
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.console import Opening, open_console
+from sdconsole.interfaces.cli.examples import put_examples
 from sdconsole.interfaces.cli.output import show_error, write_message
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.terminal import look_at_terminal
@@ -98,6 +99,7 @@ for commands in (
     db_commands,
 ):
     commands.register(app)
+put_examples(app)
 
 
 _COMPLETION = "_SDCONSOLE_COMPLETE"

@@ -30,7 +30,7 @@ def config_show(
     origin: Annotated[bool, typer.Option("--origin", help="Say where each comes from.")] = False,
     json: opt.Json = False,
 ) -> None:
-    """Every setting as it is in force here. Example: sdconsole config show --origin"""
+    """Every setting as it is in force here."""
     found = shown_settings(load_settings())
     if json:
         write_json(
@@ -57,7 +57,7 @@ def config_validate(
     files: Annotated[list[Path] | None, typer.Argument(help="Files; default: those that are read here.")] = None,
     json: opt.Json = False,
 ) -> None:
-    """Every mistake in settings files, with its line. Exit 2 when there is one. Example: sdconsole config validate"""
+    """Every mistake in settings files, with its line. Exit 2 when there is one."""
     paths = files or [path for path in (PROJECT_FILE, user_file()) if path.exists()]
     found = [(path, mistake) for path in paths for mistake in file_mistakes(path)]
     if not found and not files:
@@ -75,7 +75,7 @@ def config_validate(
 
 @config_app.command("path")
 def config_path(json: opt.Json = False) -> None:
-    """The files that are read here, the stronger one first. Example: sdconsole config path"""
+    """The files that are read here, the stronger one first."""
     paths = [PROJECT_FILE.absolute(), user_file()]
     if json:
         write_json({"schema": 1, "files": [{"path": str(path), "exists": path.exists()} for path in paths]})
@@ -86,7 +86,7 @@ def config_path(json: opt.Json = False) -> None:
 
 @config_app.command("schema")
 def config_schema() -> None:
-    """The JSON schema of a settings file, for editors. Example: sdconsole config schema"""
+    """The JSON schema of a settings file, for editors."""
     write_json(settings_schema())
 
 
@@ -94,7 +94,7 @@ def config_schema() -> None:
 def config_init(
     path: Annotated[Path, typer.Argument(help="A new file.")] = PROJECT_FILE, json: opt.Json = False
 ) -> None:
-    """Write a settings file with every setting as a comment. Overwrites nothing. Example: sdconsole config init"""
+    """Write a settings file with every setting as a comment. Overwrites nothing."""
     if path.exists():
         raise UsageError(
             "output-exists",

@@ -31,10 +31,7 @@ def doctor(
     json: opt.Json = False,
     state_dir: opt.StateDir = None,
 ) -> None:
-    """Look at machine, terminal, settings, disk, server, rights and programs. Changes nothing; exit 4 when one fails.
-
-    Example: sdconsole doctor --target warehouse
-    """
+    """Look at machine, terminal, settings, disk, server, rights and programs; exit 4 when one fails."""
     settings, problem = None, None
     try:
         settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)

@@ -177,10 +177,7 @@ def runbook_run(
     json: opt.Json = False,
     state_dir: opt.StateDir = None,
 ) -> None:
-    """Walk through a runbook: checks, attestations and stages, with a record. Goes on where it was left.
-
-    Example: sdconsole runbook run quarterly-import source=export.db
-    """
+    """Walk through a runbook: checks, attestations and stages, with a record. Goes on where it was left."""
     settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
     options = RunOptions(
         yes=yes,
