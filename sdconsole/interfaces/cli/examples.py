@@ -33,6 +33,7 @@ EXAMPLES = {
     "pause": "pause",
     "unpause": "unpause",
     "plan": "plan export.db",
+    "serve": "serve",
     "version": "version --json",
     "status": "status --watch",
     "report": f"report {_RUN}",
