@@ -75,25 +75,21 @@ def look(settings: Settings, run_id: str) -> Seen | None:
 
 
 def follow(settings: Settings, run_id: str, *, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[Seen]:
-    """The run, again and again, until it has ended or nobody executes it any more.
+    """The run, again and again, until nobody executes it any more.
 
     Raises UsageError "run-unknown" and OperationFailed "journal-damaged".
     """
     folder = runs.run_folder(settings.state_dir, run_id)
-    tail, state, came = JournalTail(folder / runs.JOURNAL), RunState(), False
+    tail, state = JournalTail(folder / runs.JOURNAL), RunState()
     while True:
         alive = runs.is_alive(folder)  # before reading: what a run wrote last is read when it is found to be over
-        records = tail.read()
-        for record in records:
+        for record in tail.read():
             state = step(state, record)
-        # A run that begins again is alive before it says so; one that has just ended may be alive a moment longer.
-        over = not alive or (came and bool(records) and state.finished is not None)
-        summary = runs.summary_of(state, alive=alive and not over)
+        summary = runs.summary_of(state, alive=alive)
         if summary is not None:
             yield Seen(state, summary)
-        if over:
+        if not alive:
             return
-        came = True
         time.sleep(pause_seconds)
 
 
