@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = 60.0
 _ESCAPES = re.compile(
     rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-~]"
 )
@@ -63,14 +63,18 @@ class TerminalSession:
             os.write(self._ours, key.encode())
             self._read(0.05)
 
-    def until(self, *texts: str, after: int = 0) -> int:
+    @property
+    def descriptor(self) -> int:
+        return self._ours
+
+    def until(self, *texts: str, after: int = 0, pause: float = 0.05, patience: float = PATIENCE_SECONDS) -> int:
         """Wait until all of the texts were painted after that many bytes; returns how many bytes there are then."""
 
         def painted() -> bool:
             shown = " ".join(_ESCAPES.sub(b" ", self.raw[after:]).decode("utf-8", "replace").split())
             return all(text in shown for text in texts)
 
-        self._wait(painted, f"{texts} was never painted")
+        self._wait(painted, f"{texts} was never painted", pause, patience)
         return len(self.raw)
 
     def ends(self) -> int:
@@ -84,11 +88,13 @@ class TerminalSession:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def _wait(self, condition: Callable[[], bool], problem: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def _wait(
+        self, condition: Callable[[], bool], problem: str, pause: float = 0.05, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        deadline = time.monotonic() + patience
         while not condition():
             assert time.monotonic() < deadline, f"{problem}; the terminal shows\n{self.text[-3000:]}"
-            self._read(0.05)
+            self._read(pause)
 
     def _read(self, seconds: float) -> None:
         ready, _, _ = select.select([self._ours], [], [], seconds)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+import pytest
 from textual.widgets import DataTable, RichLog
 
 from sdconsole.analytics.catalog import MetricStatus, load_catalog
@@ -22,8 +26,9 @@ from sdconsole.service.dashboards import Figures
 from sdconsole.service.reviewing import DateQuestion, Reading
 from sdconsole.target.ledger import VersionState
 from sdconsole.target.versions import VersionRow
-from tests.tui.driving import console, field, play, until, until_asked, until_ended, words
+from tests.tui.driving import console, field, painted, play, until, until_asked, until_ended, words
 from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun
+from tests.tui.test_attach import shows
 
 RUN = "r-20261121-031500-7f3a"
 QUESTIONS = (
@@ -239,5 +244,87 @@ def test_a_profile_that_cannot_be_read_is_told(tmp_path: Path) -> None:
             await pilot.press("3")
             await until(pilot, lambda: f"the profile of {RUN} cannot be read" in words(app, "#profile-summary"))
             assert app.screen.query_one("#profile-columns", DataTable).row_count == 0
+
+    play(story())
+
+
+NAUGHTY = (
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x1b]52;c;aGk=\x1b\\\x9b31m",
+    "\x1bP+q544e\x1b\\\x1b[6n\x1b[?1049l",
+    "\u202egnp\u2066x\u2069\u200b\ufeff",
+    "a\r\nb\x00c\x7f\x85d\u2028e",
+    "[/nope][bold]{0}%s$(id)`id`",
+    "\ud800Z\u0335\u0336\u0337\u0338\u0334\u0335",
+)
+
+
+@pytest.mark.parametrize("naughty", NAUGHTY, ids=range(len(NAUGHTY)))
+def test_no_text_of_data_drives_the_terminal_through_any_screen(tmp_path: Path, naughty: str) -> None:
+    hold = Hold()
+
+    def hostile(ctx: StageContext[None]) -> StageResult:
+        holder = BlockingSession(1, naughty, naughty, naughty, naughty, 1.0, naughty, naughty, naughty)
+        ctx.emit(Blocked(ctx.stage, (holder,), 1.0, 2.0, 1))
+        ctx.log(naughty, "warning")
+        return hold(ctx)
+
+    def harmless(text: str) -> None:
+        bad = [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c != "\n"]
+        assert not bad
+
+    async def story() -> None:
+        broken = replace(result("1.2", None, error=naughty), reason=naughty)
+        library = ScriptedLibrary(
+            tmp_path,
+            kept=(replace(version(OLD, VersionState.LIVE), version=naughty, run_id=naughty),),
+            dates=(DateQuestion(naughty, 1, 1, 1, (Reading(naughty, "1", "2"),), None),),
+            measured=Figures(naughty, (broken,), naughty, (broken,)),
+            drift=naughty,
+            live=naughty,
+        )
+        async with console(
+            tmp_path, library=library, run=ScriptedRun(tmp_path, work={StageName.LOAD: hostile}), size=(150, 40)
+        ) as (app, pilot):
+            await until(pilot, hold.reached.is_set)
+            for key in "675":
+                await pilot.press(key)
+                await pilot.pause(0.2)
+                harmless(painted(app))
+            await pilot.press("6", "k")
+            await until_asked(pilot)
+            harmless(painted(app))
+            await pilot.press("escape")
+            hold.released.set()
+            await until_asked(pilot)
+            await pilot.press("escape")
+            await until_ended(pilot, app)
+            for key, drawn in (("d", "only day first"), ("v", "live since"), ("g", "failed"), ("f", "LOOK")):
+                await pilot.press(key)
+                await until(pilot, partial(shows, app, drawn))
+                harmless(painted(app))
+                await pilot.press("escape")
+                await pilot.pause(0.1)
+
+    play(story())
+
+
+def test_the_own_run_rests_at_its_next_safe_point_and_goes_on(tmp_path: Path) -> None:
+    hold = Hold()
+
+    async def story() -> None:
+        async with console(tmp_path, run=ScriptedRun(tmp_path, work={StageName.LOAD: hold})) as (app, pilot):
+            await until(pilot, hold.reached.is_set)
+            await pilot.press("p")
+            await until(pilot, lambda: "PAUSED, p goes on" in words(app, "#top"))
+            hold.released.set()
+            await pilot.pause(0.3)
+            assert "load running" in words(app, "#stages")
+            await pilot.press("p")
+            await until_asked(pilot)
+            await pilot.press("escape")
+            await until_ended(pilot, app)
+            assert app.final_state is not None
+            assert app.final_state.paused is None
 
     play(story())

@@ -21,6 +21,7 @@ from sdconsole.interfaces.cli.execute import execute, require_confirmation
 from sdconsole.interfaces.cli.options import Output, RunOptions
 from sdconsole.interfaces.cli.output import write_message
 from sdconsole.interfaces.cli.progress import ProgressMode
+from sdconsole.interfaces.terminal import look_at_terminal
 from sdconsole.service import DeployRequest, PreparedRun
 
 SOURCE_STAGES = (StageName.PREFLIGHT, StageName.BACKUP)
@@ -80,8 +81,10 @@ def demo(
         own = settings.target == EMBEDDED and not settings.dsn
         return service.prepare_deploy(settings, DeployRequest(source=path, mode=Mode(settings.mode), demo=own))
 
-    if not yes and not no_input and confirm is None and options.output is Output.TEXT and can_open_console():
-        raise typer.Exit(open_console(settings, Opening(prepare=prepare)))
+    if not yes and not no_input and confirm is None and options.output is Output.TEXT:
+        if can_open_console():
+            raise typer.Exit(open_console(settings, Opening(prepare=prepare)))
+        write_message(f"without the console: {look_at_terminal().why_no_console}")
     if not settings.dsn and settings.target == EMBEDDED:
         require_confirmation(options, changes_live=Mode(settings.mode) is not Mode.BLUE_GREEN, expected="")
     write_message("making the synthetic export (kept for the next time)")

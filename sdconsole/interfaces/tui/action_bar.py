@@ -13,7 +13,7 @@ from sdconsole.interfaces.tui.actions import available_here
 from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.situation import Situation
 
-_LAST = ("help", "quit")
+_LAST = ("back", "help", "quit")
 _FIELD = " esc, then "
 """Stands before the keys while a field takes them as text."""
 

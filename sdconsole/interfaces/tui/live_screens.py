@@ -52,7 +52,7 @@ class AfterScreen(SideScreen):
         failed = [result for result in found.live if result.error]
         slowest = max((result.duration_seconds for result in found.live), default=0.0)
         well = not failed and seen.drift is None
-        line = Text(f"{datetime.now().astimezone():%H:%M:%S}  ", style=self.look.dim)
+        line = Text.assemble((f"{datetime.now().astimezone():%H:%M:%S}  ", self.look.dim))
         line.append("well  " if well else "LOOK  ", style=self.look.ok if well else f"bold {self.look.bad}")
         line.append_text(safe(f"{seen.version or 'nothing'}  {seen.rows:,} rows  ", limit=120))
         line.append(f"{len(found.live) - len(failed)} of {len(found.live)} queries answer, ")

@@ -15,6 +15,8 @@ from sdconsole.interfaces.tui.look import Look
 from sdconsole.service.dashboards import Figures
 
 SCALE_CELLS = 24
+_BESIDE_TITLE = 44
+"""Cells that a line needs beside its title."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _STATUS = {
     MetricStatus.GREEN: ("good", "ok"),
@@ -31,10 +33,13 @@ def metrics_table(results: Sequence[MetricResult], look: Look, *, width: int) ->
     table = Table.grid(padding=(0, 2), expand=False)
     for result in results:
         status = _status(result, look)
-        cells = [Text(result.metric.id, style=look.dim), safe(result.metric.title, limit=46), _value(result), status]
+        title = safe(result.metric.title, limit=46)
+        title.truncate(max(10, width - _BESIDE_TITLE), overflow="ellipsis")
+        cells = [Text(result.metric.id, style=look.dim), title, _value(result), status]
         if scaled:
             cells.append(scale(result, look))
-        thresholds = f"good {result.metric.green}, watch {result.metric.yellow}" if result.metric.green else ""
+        limits = (("good", result.metric.green), ("watch", result.metric.yellow))
+        thresholds = ", ".join(f"{word} {limit}" for word, limit in limits if limit) if scaled else ""
         why = result.error or result.reason or thresholds
         table.add_row(*cells, safe(why, style=look.bad if result.error else look.dim, limit=60))
     return table
