@@ -56,9 +56,9 @@ def keys_while_loading(folder: Path, settings: dict[str, str]) -> list[float]:
             os.write(terminal.descriptor, b"m")
             terminal.until(MARK, after=seen, pause=0.001)
             took.append(time.perf_counter() - began)
-        terminal.until("Cut over", "Not now", patience=LONG)
+        asked = terminal.until("Cut over", "Not now", patience=LONG)
         terminal.press("\x1b")
-        terminal.until("held")
+        terminal.until("ended: held", after=asked)
         terminal.press("q")
         terminal.ends()
     return took

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import DataTable
 
 from sdconsole.config import Settings
 from sdconsole.core.model import Mode
@@ -53,6 +54,17 @@ def test_a_deployment_through_the_console_is_live_afterwards(
         await pilot.press("enter")
         await until_ended(pilot, app)
         assert "deployed servicedesk_v" in words(app, "#verdict")
+        await pilot.press("3")
+        await until(pilot, lambda: "133 columns in 7 tables" in words(app, "#profile-summary"))
+        assert app.screen.query_one("#profile-columns", DataTable).row_count == 133
+        await pilot.press("g")
+        await until(pilot, lambda: "SLA compliance" in words(app, "#said"))
+        await pilot.press("escape", "f")
+        await until(pilot, lambda: "queries answer" in words(app, "#said"))
+        await pilot.press("escape", "v")
+        await until(pilot, lambda: "servicedesk_v" in words(app, "#versions"))
+        await pilot.press("escape", "d")
+        await until(pilot, lambda: "the run is finished" in words(app))
         await pilot.press("h")
         await until(pilot, lambda: "live: servicedesk_v" in words(app, "#live"))
         assert "1 version kept" in words(app, "#live")

@@ -24,6 +24,7 @@ LOOKS_KEPT = 40
 class DashboardsScreen(SideScreen):
     place: ClassVar[Place] = "dashboards"
     heading = " Dashboards: what readers see"
+    command = "sdconsole metrics run"
 
     def show(self, found: Figures) -> None:
         self._found = found

@@ -73,6 +73,7 @@ SIDE_ACTIONS: tuple[Action, ...] = (
         shown_key="g",
         label="Dashboards",
         help="The dashboards' metrics of what readers see, with their thresholds",
+        command="sdconsole metrics run",
         places=_WIDE,
         why_not=why.when_idle,
     ),
