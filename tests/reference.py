@@ -1,6 +1,6 @@
 """Makes the reference pages from the source itself: every error slug and every setting.
 
-`python -m tests.reference` writes docs/errors.md and docs/settings.md; `tests/test_docs.py` proves that they are true.
+`python -m tests.reference` writes runbooks/reference/errors.md and runbooks/reference/settings.md; `tests/test_docs.py` proves that they are true.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ MEANING = {
 
 
 def main() -> None:
-    folder = ROOT / "docs"
+    folder = ROOT / "runbooks" / "reference"
     folder.mkdir(exist_ok=True)
     (folder / "errors.md").write_text(errors_page(), encoding="utf-8")
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")

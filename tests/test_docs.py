@@ -21,7 +21,11 @@ from sdconsole.runbook.parse import read_text
 from tests import reference
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "runbooks").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "runbooks" / "reference").glob("*.md")),
+    *sorted((ROOT / "runbooks").glob("*.md")),
+]
 COMMAND = re.compile(r"(?:^|\$\(|&& \.venv/bin/|`)(sdconsole(?: [^\n`)#&]*)?)", re.MULTILINE)
 
 
@@ -109,14 +113,16 @@ REMAKE = "run: python -m tests.reference"
 
 
 def test_every_error_slug_is_documented_and_every_documented_one_exists() -> None:
-    written = set(re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \|", read("docs/errors.md"), flags=re.MULTILINE))
+    written = set(
+        re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \|", read("runbooks/reference/errors.md"), flags=re.MULTILINE)
+    )
     found = {(one.slug, str(one.code)) for one in reference.slugs()}
     assert len(found) > 200
     assert written == found, f"{sorted(written ^ found)}; {REMAKE}"
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    assert read("docs/settings.md") == reference.settings_page(), REMAKE
+    assert read("runbooks/reference/settings.md") == reference.settings_page(), REMAKE
 
 
 def read(name: str) -> str:

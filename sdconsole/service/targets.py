@@ -16,6 +16,7 @@ from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Contract
 from sdconsole.target.connect import Target, safe_conninfo
 from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.names import check_live_schema
 
 
 def embedded_server(settings: Settings) -> EmbeddedServer:
@@ -23,8 +24,9 @@ def embedded_server(settings: Settings) -> EmbeddedServer:
 
 
 def resolve_target(settings: Settings) -> Target:
-    """The target to work on; the embedded server is started when it is meant."""
+    """The target to work on; the embedded server is started when it is meant. Raises UsageError ("schema-name")."""
     chosen = settings.target_settings()
+    check_live_schema(chosen.live_schema)
     conninfo, name = chosen.dsn, settings.target
     if not conninfo and settings.target == EMBEDDED:
         server = embedded_server(settings)
