@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from psycopg import sql
 
 from sdconsole.analytics.catalog import Catalog, Metric, MetricParameters, load_catalog
-from sdconsole.analytics.classes import class_of, load_classification
+from sdconsole.analytics.classes import class_of, load_classification, rate_rows
 
 _NAMES = ("closed", "automation", "team_minimum", "cell_minimum", "timezone")
 _TIMES: Mapping[str, tuple[str, str]] = {
@@ -146,6 +146,7 @@ def _composed(
     catalog: Catalog,
 ) -> sql.Composed:
     classes = {each.name: class_of(each) for each in load_classification().lists}
+    classes["rates"] = rate_rows(datetime.now(UTC).date())
     names: dict[str, sql.Composable] = {"schema": sql.Identifier(schema), **values, **conditions, **classes}
     done: dict[str, sql.Composable] = {}
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from sdconsole.analytics.catalog import MetricParameters, load_catalog
 from sdconsole.analytics.dashboards import Dashboard, load_dashboards
 from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
-from sdconsole.analytics.panel_check import PanelResult, check_panels, panel_queries
+from sdconsole.analytics.panel_check import PanelQuery, PanelResult, check_panels, panel_queries
+from sdconsole.analytics.run import present_tables
 from sdconsole.config import Settings
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import UsageError, from_os_error
@@ -28,6 +29,8 @@ class Checked:
     place: Place
     results: tuple[PanelResult, ...]
     budget_seconds: float
+    left_out: tuple[PanelQuery, ...] = ()
+    """Panels of optional tables that this export does not have."""
 
     @property
     def failed(self) -> tuple[PanelResult, ...]:
@@ -83,18 +86,22 @@ def check(
     settings: Settings, *, on: str = LIVE, timeout_seconds: float | None = None, teams: Sequence[str] = ()
 ) -> Checked:
     """Runs every panel's query on live, on the candidate or on a version. Raises what `metrics.run` raises."""
-    parameters = MetricParameters.of(load_contract(settings.contract))
+    contract = load_contract(settings.contract)
+    parameters = MetricParameters.of(contract)
     with asking(settings) as (target, connection):
         place = find_place(connection, target, on)
         models = (dashboard_model(each, place.schema, parameters) for each in dashboards())
+        queries = [query for model in models for query in panel_queries(model)]
+        absent = {table.name for table in contract.tables if table.optional} - present_tables(connection, place.schema)
         results = check_panels(
             connection,
-            [query for model in models for query in panel_queries(model)],
+            [query for query in queries if not absent & set(query.tables)],
             reader_role=place.reader,
             timeout_seconds=timeout_seconds or settings.query_timeout_seconds,
             teams=teams,
         )
-    return Checked(place, results, load_catalog().budget_seconds)
+    left_out = tuple(query for query in queries if absent & set(query.tables))
+    return Checked(place, results, load_catalog().budget_seconds, left_out)
 
 
 def _files(settings: Settings, mounted_at: Path) -> Iterator[tuple[str, str]]:

@@ -71,7 +71,7 @@ def count_rows(connection: Connection, live_schema: str, name: str, reader: str 
 def look_at_dashboards(
     ctx: Context, connection: Connection, rows: Mapping[str, int], reader: str | None, *, quiet: bool = False
 ) -> Look:
-    """Every panel's query, macros expanded. A dashboard whose tables are not in the export is left out, and said so."""
+    """Every panel's query, macros expanded. A panel whose tables are not in the export is left out, and said so."""
     queries = _queries(ctx, rows, quiet=quiet)
     if not queries:
         return Look(())
@@ -107,13 +107,13 @@ def _queries(ctx: Context, rows: Mapping[str, int], *, quiet: bool) -> list[Pane
     live_schema = ctx.deployment.needed_target().live_schema
     found: list[PanelQuery] = []
     for each in load_dashboards().dashboard:
-        missing = sorted({table for metric in each.queries for table in metric.tables} - set(rows))
-        if not missing:
-            found += panel_queries(dashboard_model(each, live_schema, parameters))
-        elif not quiet:
-            ctx.check_result(
-                f"dashboard {each.uid}", CheckStatus.INFO, f"not available: the export has no {', '.join(missing)}"
-            )
+        queries = list(panel_queries(dashboard_model(each, live_schema, parameters)))
+        missing = sorted({table for query in queries for table in query.tables} - set(rows))
+        if missing and not quiet:
+            about = f"not all of it is available: the export has no {', '.join(missing)}"
+            ctx.check_result(f"dashboard {each.uid}", CheckStatus.INFO, about)
+        if "tickets" in rows and "comments" in rows:
+            found += [query for query in queries if set(query.tables) <= set(rows)]
     return found
 
 

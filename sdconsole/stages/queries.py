@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from sdconsole.analytics.catalog import MetricParameters, MetricStatus, load_catalog
+from sdconsole.analytics.catalog import Kind, MetricParameters, MetricStatus, load_catalog
 from sdconsole.analytics.run import MetricResult, run_metrics
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context
@@ -12,15 +12,21 @@ from sdconsole.target.connect import Connection
 
 
 def run_queries(
-    ctx: Context, connection: Connection, schema: str, rows: Mapping[str, int], *, reader_role: str | None
+    ctx: Context,
+    connection: Connection,
+    schema: str,
+    rows: Mapping[str, int],
+    *,
+    reader_role: str | None,
+    kinds: Collection[Kind] = tuple(Kind),
 ) -> tuple[MetricResult, ...]:
-    """Every metric that these tables can have, each reported as a check; a failed query is a failed check.
+    """Every query that these tables can answer, each reported as a check; a failed query is a failed check.
 
     A metric on a table without rows is left out: it has nothing to say on this export.
     """
     catalog = load_catalog()
     filled = [name for name, count in rows.items() if count]
-    metrics = catalog.for_tables(filled)
+    metrics = [metric for metric in catalog.for_tables(filled) if metric.kind in kinds]
     done = 0
 
     def step() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sdconsole.analytics.catalog import Kind
 from sdconsole.core.model import CheckStatus, Mode, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed
@@ -40,7 +41,8 @@ class VerifyStage(Stage[Deployment]):
             wrong += _row_problems(ctx, connection, row, reader)
             adopted = row.mode == ADOPTED  # its tables are as they were found: the dashboards' queries may not fit them
             asked = {} if adopted else row.rows
-            results = run_queries(ctx, connection, live_schema, asked, reader_role=reader)
+            figures = (Kind.METRIC, Kind.TEMPLATE)  # the panels' own queries come with the dashboards
+            results = run_queries(ctx, connection, live_schema, asked, reader_role=reader, kinds=figures)
             wrong += [f"{result.metric.id} {result.metric.title}: {result.error}" for result in results if result.error]
             look = look_at_dashboards(ctx, connection, asked, reader)
             _judge(version, [*wrong, *look.wrong])
@@ -50,7 +52,7 @@ class VerifyStage(Stage[Deployment]):
             _drop_replaced(ctx, connection)
         as_whom = f"as {reader}" if reader else "as the deployer: there is no reader role"
         return StageResult(
-            f"{len(row.rows)} tables and {len(results)} queries answer {as_whom}",
+            f"{len(row.rows)} tables and {len(results) + look.queries} queries answer {as_whom}",
             StageStatus.PASSED if reader else StageStatus.WARNED,
             facts={"version": version, "queries": len(results) + look.queries},
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard as GrafanaDashboar
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 from sdconsole.analytics.catalog import MetricParameters, load_catalog
-from sdconsole.analytics.classes import load_classification
+from sdconsole.analytics.classes import load_classification, load_rates, rates_on
 from sdconsole.analytics.dashboards import load_dashboards
 from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
 from sdconsole.analytics.grafana_look import steps
@@ -164,8 +166,6 @@ def test_grafana_colours_a_value_as_the_catalogue_judges_it(green: str, yellow: 
     assert [step["color"] for step in found] == [palette[name] for name in names]
     metric = load_catalog().metrics[0]
     if green and yellow:
-        from dataclasses import replace
-
         of = replace(metric, green=green, yellow=yellow)
         for value in (0.0, 2.9, 3.0, 3.1, 5.0, 5.1, 40.0, 60.0, 60.1, 89.9, 90.0, 95.0):
             shown = [step["color"] for step in found if step["value"] is None or value >= step["value"]][-1]
@@ -207,3 +207,13 @@ def test_words_are_met_whole_and_the_first_class_wins() -> None:
     assert lists["incident_class"].classify("x", "the VPN fails") == "Networking"
     assert lists["alert_pattern"].classify("NRTH Platform-VMHighNetworkOutAlert") == "network alert of a machine"
     assert lists["alert_pattern"].classify(None) == "other"
+
+
+def test_the_newest_rates_whose_day_has_come_hold_for_every_figure_in_money() -> None:
+    tables = load_rates()
+    first = tables[0].valid_from
+    assert rates_on(first) == rates_on(first - timedelta(days=400)) == tables[0].rates
+    assert rates_on(date(2999, 1, 1)) == tables[-1].rates
+    shown = [query for uid in UIDS for query in panel_queries(model(uid)) if "hourly_rate" in query.text]
+    (rows,) = {re.findall(r"VALUES (\(.*?\)) *\) AS rate", query.text, re.DOTALL)[0] for query in shown}
+    assert rows.count("motion and sensors") == 1

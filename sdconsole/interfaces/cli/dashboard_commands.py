@@ -98,6 +98,7 @@ def dashboards_check(
             "version": found.place.version,
             "read_as": found.place.reader,
             "slow": len(found.slow),
+            "not_available": [f"{one.dashboard}, {one.panel}" for one in found.left_out],
             "queries": [one.to_dict() for one in found.results],
         }
         if failure is not None:
@@ -117,6 +118,8 @@ def dashboards_check(
                 for one in found.results
             ],
         )
+    for one in found.left_out if not json else ():
+        write_message(f"not available: {one.dashboard}, {one.panel}: no table {', '.join(one.tables)}")
     budget, place = f"{found.budget_seconds * 1000:.0f} ms", found.place
     write_message(
         f"{len(found.results)} queries, {len(found.failed)} failed, {len(found.slow)} over {budget};"

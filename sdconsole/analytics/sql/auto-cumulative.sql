@@ -1,0 +1,1 @@
+SELECT sum(hours * hourly_rate) AS value, count(hours) AS n FROM ({patterned}) AS patterned

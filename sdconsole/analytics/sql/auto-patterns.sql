@@ -1,0 +1,5 @@
+SELECT pattern AS label, count(*) AS value, count(*) AS n, sum(count(*)) OVER ()::bigint AS total
+FROM ({patterned}) AS patterned
+WHERE hours IS NOT NULL
+GROUP BY pattern
+ORDER BY value DESC, label

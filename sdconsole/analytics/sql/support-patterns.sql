@@ -1,0 +1,4 @@
+SELECT pattern AS label, count(*) AS value, count(*) AS n, sum(count(*)) OVER ()::bigint AS total
+FROM ({support}) AS support
+GROUP BY pattern
+ORDER BY value DESC, label
