@@ -1,10 +1,12 @@
 """Pictures of the console for the documents: `python -m tests.tui.screenshots FOLDER` runs a demonstration and writes
-run.svg, confirm.svg and done.svg."""
+a picture of each screen. PNG too, where cairosvg is installed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +22,20 @@ from sdconsole.service import DeployRequest, PreparedRun
 from tests.tui.driving import terminal
 
 SIZE = (124, 36)
+SCREENS = (
+    (("2",), "quality"),
+    (("3",), "profile"),
+    (("4",), "checks"),
+    (("5",), "compare"),
+    (("6",), "locks"),
+    (("7",), "log"),
+    (("question_mark",), "help"),
+    (("escape", "v"), "versions"),
+    (("escape", "g"), "dashboards"),
+    (("escape", "f"), "after"),
+    (("escape", "h"), "home"),
+)
+"""After the run's end: the keys that lead from one screen to the next. Questions of dates are asked at a hold only."""
 
 
 async def _until_stage(pilot: Pilot[None], app: ConsoleApp, stage: StageName, *, rows: int) -> None:
@@ -48,6 +64,10 @@ async def _play(folder: Path, settings: Settings, export: Path) -> None:
                 await pilot.pause(0.1)
             await pilot.pause(0.5)
             app.save_screenshot("done.svg", str(folder))
+            for keys, name in SCREENS:
+                await pilot.press(*keys)
+                await pilot.pause(2.0)
+                app.save_screenshot(f"{name}.svg", str(folder))
             app.finish()
     finally:
         app.session.close("the pictures are taken")
@@ -70,6 +90,8 @@ def main() -> None:
             service.embedded_server(settings).stop()
     for picture in folder.glob("*.svg"):
         _self_contained(picture)
+        if shutil.which("cairosvg") is not None:
+            subprocess.run(["cairosvg", str(picture), "-o", str(picture.with_suffix(".png"))], check=True)
 
 
 if __name__ == "__main__":

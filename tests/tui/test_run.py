@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sdconsole.core.bus import View
 from sdconsole.core.events import Answered
+from sdconsole.core.gates import Gate
 from sdconsole.core.journal import read_journal
 from sdconsole.core.model import RunKind, StageName, StageResult, StageStatus
+from sdconsole.core.projection import RunState
 from sdconsole.core.stage import StageContext
 from sdconsole.errors import CheckFailed, GateFailed, Interrupted, SourceRefused, Verdict
 from sdconsole.interfaces.tui.console import ConsoleApp
@@ -315,3 +319,27 @@ def test_an_unknown_error_in_the_screen_ends_the_run_too(tmp_path: Path) -> None
         raise AssertionError("the error was swallowed")
     records = list(read_journal(journal_of(tmp_path)))
     assert records[-1].event.type == "run_finished"
+
+
+def test_q_pressed_while_an_ended_run_is_still_written_up_leaves_afterwards(tmp_path: Path) -> None:
+    written = threading.Event()
+
+    class Slow(ScriptedRun):
+        def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState:
+            state = ScriptedRun.execute(self, gate, views)
+            written.wait(20)
+            return state
+
+    async def story() -> None:
+        async with console(tmp_path, run=Slow(tmp_path)) as (app, pilot):
+            await until_asked(pilot)
+            await pilot.press("escape")
+            await until(pilot, lambda: "held" in words(app, "#verdict"))
+            await pilot.press("q")
+            await pilot.pause(0.2)
+            assert app.is_running
+            written.set()
+            await until(pilot, lambda: not app.is_running)
+            assert verdict(app) is Verdict.HELD
+
+    play(story())

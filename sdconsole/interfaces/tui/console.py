@@ -176,6 +176,9 @@ class ConsoleApp(SideDeeds):
         if not session.busy:
             self.stop_and_leave(STOPPED_BY_OPERATOR)
             return
+        if session.feed.state.finished is not None:  # only its report is still written
+            self.leaving = True
+            return
         asking = session.gate is not None and session.gate.asking
         run_id = session.run.run_id if session.run is not None else ""
         question = questions.leaving(session.feed.state, run_id, asking=asking)
