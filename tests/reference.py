@@ -1,6 +1,7 @@
 """Makes the reference pages from the source itself: every error slug and every setting.
 
-`python -m tests.reference` writes runbooks/reference/errors.md and runbooks/reference/settings.md; `tests/test_docs.py` proves that they are true.
+`python -m tests.reference` writes runbooks/reference/errors.md and runbooks/reference/settings.md;
+`tests/test_docs.py` proves that they are true.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from sdconsole.interfaces.tui.side_screen import SideScreen
 from sdconsole.interfaces.tui.situation import Situation
 from sdconsole.interfaces.tui.styled_app import StyledApp
 
-FRAME_SECONDS = 0.1
+FRAME_SECONDS = 0.25
 """Changes of a run are drawn at most this often."""
 TICK_SECONDS = 0.5
 
