@@ -6,7 +6,7 @@ Every look has a session of its own, as a new reader would. What is wrong is ret
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,10 +69,11 @@ def count_rows(connection: Connection, live_schema: str, name: str, reader: str 
 
 
 def look_at_dashboards(
-    ctx: Context, connection: Connection, rows: Mapping[str, int], reader: str | None, *, quiet: bool = False
+    ctx: Context, connection: Connection, published: Collection[str], reader: str | None, *, quiet: bool = False
 ) -> Look:
-    """Every panel's query, macros expanded. A panel whose tables are not in the export is left out, and said so."""
-    queries = _queries(ctx, rows, quiet=quiet)
+    """Every panel's query, macros expanded. `published` are the version's tables and
+    views: a panel that reads another one is left out, and said so; one that is gone from live is an error."""
+    queries = _queries(ctx, published, quiet=quiet)
     if not queries:
         return Look(())
     settings = ctx.deployment.settings
@@ -102,22 +103,22 @@ def look_at_dashboards(
     return Look(wrong, len(results), len(slow), slowest)
 
 
-def _queries(ctx: Context, rows: Mapping[str, int], *, quiet: bool) -> list[PanelQuery]:
+def _queries(ctx: Context, published: Collection[str], *, quiet: bool) -> list[PanelQuery]:
     parameters = MetricParameters.of(ctx.deployment.contract)
     live_schema = ctx.deployment.needed_target().live_schema
     found: list[PanelQuery] = []
     for each in load_dashboards().dashboard:
         queries = list(panel_queries(dashboard_model(each, live_schema, parameters)))
-        missing = sorted({table for query in queries for table in query.tables} - set(rows))
+        missing = sorted({table for query in queries for table in query.tables} - set(published))
         if missing and not quiet:
-            about = f"not all of it is available: the export has no {', '.join(missing)}"
+            about = f"not all of it is available: the version has no {', '.join(missing)}"
             ctx.check_result(f"dashboard {each.uid}", CheckStatus.INFO, about)
-        if "tickets" in rows and "comments" in rows:
-            found += [query for query in queries if set(query.tables) <= set(rows)]
+        if "tickets" in published and "comments" in published:
+            found += [query for query in queries if set(query.tables) <= set(published)]
     return found
 
 
-def watch(ctx: Context, version: str, rows: Mapping[str, int], reader: str | None, *, dashboards: bool) -> Look:
+def watch(ctx: Context, version: str, rows: Mapping[str, int], reader: str | None, published: Collection[str]) -> Look:
     """Looks again and again for as long as the settings say; ends at the first look that finds something wrong."""
     seconds = ctx.deployment.settings.watch_seconds
     pause = min(max(seconds / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
@@ -126,7 +127,7 @@ def watch(ctx: Context, version: str, rows: Mapping[str, int], reader: str | Non
     while (passed := time.monotonic() - began) < seconds:
         ctx.progress("watch", round(passed), round(seconds), "checks")
         ctx.cancellation.wait(min(pause, seconds - passed))
-        seen = seen.plus(_look(ctx, version, rows, reader, dashboards=dashboards))
+        seen = seen.plus(_look(ctx, version, rows, reader, published))
         looks += 1
         if seen.wrong:
             break
@@ -144,7 +145,7 @@ def watch(ctx: Context, version: str, rows: Mapping[str, int], reader: str | Non
     return seen
 
 
-def _look(ctx: Context, version: str, rows: Mapping[str, int], reader: str | None, *, dashboards: bool) -> Look:
+def _look(ctx: Context, version: str, rows: Mapping[str, int], reader: str | None, published: Collection[str]) -> Look:
     live_schema = ctx.deployment.needed_target().live_schema
     with session(ctx) as connection:
         wrong = [*live_problems(connection, live_schema, version)]
@@ -152,5 +153,5 @@ def _look(ctx: Context, version: str, rows: Mapping[str, int], reader: str | Non
             counted = count_rows(connection, live_schema, name, reader)
             if counted != expected:
                 wrong.append(f"{live_schema}.{name} has {counted:,} rows, {expected:,} were loaded")
-        asked = look_at_dashboards(ctx, connection, rows, reader, quiet=True) if dashboards else Look(())
+        asked = look_at_dashboards(ctx, connection, published, reader, quiet=True)
     return Look(tuple(wrong)).plus(asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from sdconsole.analytics.catalog import Kind, MetricParameters, MetricStatus, load_catalog
-from sdconsole.analytics.run import MetricResult, run_metrics
+from sdconsole.analytics.run import MetricResult, present_tables, run_metrics
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context
 from sdconsole.target.connect import Connection
@@ -25,7 +25,7 @@ def run_queries(
     A metric on a table without rows is left out: it has nothing to say on this export.
     """
     catalog = load_catalog()
-    filled = [name for name, count in rows.items() if count]
+    filled = {name for name, count in rows.items() if count} | (present_tables(connection, schema) - set(rows))
     metrics = [metric for metric in catalog.for_tables(filled) if metric.kind in kinds]
     done = 0
 

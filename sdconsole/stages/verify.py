@@ -44,10 +44,11 @@ class VerifyStage(Stage[Deployment]):
             figures = (Kind.METRIC, Kind.TEMPLATE)  # the panels' own queries come with the dashboards
             results = run_queries(ctx, connection, live_schema, asked, reader_role=reader, kinds=figures)
             wrong += [f"{result.metric.id} {result.metric.title}: {result.error}" for result in results if result.error]
-            look = look_at_dashboards(ctx, connection, asked, reader)
+            published = set() if adopted else {*row.rows, *(shape.name for shape in row.tables)}
+            look = look_at_dashboards(ctx, connection, published, reader)
             _judge(version, [*wrong, *look.wrong])
         if ctx.deployment.settings.watch_seconds:
-            _judge(version, watch(ctx, version, row.rows, reader, dashboards=not adopted).wrong)
+            _judge(version, watch(ctx, version, row.rows, reader, published).wrong)
         with session(ctx) as connection:
             _drop_replaced(ctx, connection)
         as_whom = f"as {reader}" if reader else "as the deployer: there is no reader role"
