@@ -25,7 +25,9 @@ def run_queries(
     A metric on a table without rows is left out: it has nothing to say on this export.
     """
     catalog = load_catalog()
-    filled = {name for name, count in rows.items() if count} | (present_tables(connection, schema) - set(rows))
+    filled = {name for name, count in rows.items() if count}
+    if filled:  # and the views that the product made over them
+        filled |= present_tables(connection, schema) - set(rows)
     metrics = [metric for metric in catalog.for_tables(filled) if metric.kind in kinds]
     done = 0
 
