@@ -22,9 +22,9 @@ def install_pinned(session: nox.Session, *extras: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests, each Python that is installed; arguments go to pytest."""
+    """All tests, each Python that is installed, file by file in two processes; arguments replace that."""
     install_pinned(session, "dev")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "loadfile"]))
 
 
 @nox.session

@@ -106,7 +106,7 @@ def test_rooms_that_contributing_names_exist() -> None:
 def test_the_readme_has_the_two_one_line_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line for line in readme.splitlines() if line.startswith("    python3 -m venv")]
-    assert [line.rsplit("/", 1)[-1] for line in lines] == ["sdconsole demo", "pytest"]
+    assert [line.rsplit("/", 1)[-1] for line in lines] == ["sdconsole demo", "pytest -n 2 --dist loadfile"]
 
 
 REMAKE = "run: python -m tests.reference"
