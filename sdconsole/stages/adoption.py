@@ -149,5 +149,5 @@ def _take_over(ctx: Context, connection: Connection, adoption: Adoption) -> None
             waiter(Blockers(lookout.look(connection), waited, deadline_seconds, attempts))
             ctx.cancellation.wait(_PAUSE_SECONDS)
         else:
-            waiter.tell_interventions()
+            waiter.tell_after_commit()
             return

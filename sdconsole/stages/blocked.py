@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import psycopg
+
 from sdconsole.core.events import Blocked, BlockerEnded, BlockingSession
 from sdconsole.stages.deployment import Context
 from sdconsole.target.blockers import CANCELLED, ENDED, Blocker, Blockers
@@ -69,6 +71,13 @@ class Waiter:
                     event.host,
                 )
             )
+
+    def tell_after_commit(self) -> None:
+        """The same once the change is committed: it stands, whatever becomes of the connection now."""
+        try:
+            self.tell_interventions()
+        except psycopg.Error as error:
+            self.ctx.log(f"who was cancelled or ended on the way is in the ledger; it was not read: {error}", "warning")
 
     def _interventions(self) -> list[LedgerEvent]:
         live_schema = self.ctx.deployment.needed_target().live_schema

@@ -161,7 +161,7 @@ def _switch_now(
         check=ctx.checkpoint,
     )
     if not done.reply_lost:  # then this connection is gone
-        waiter.tell_interventions()
+        waiter.tell_after_commit()
     return done
 
 

@@ -97,7 +97,7 @@ def killed_under(server: EmbeddedServer, site: Site, rng: random.Random, place: 
     answers_again(server, site)
     document = site.told(ended)
     if place == "after commit":
-        assert document["live_changed"] is True
+        assert document["live_changed"] is True, (site.mode, ended)
         assert ended.code in (0, 3, 9), ended.err
         site.check_standing(site.rehearsed.new)
     else:

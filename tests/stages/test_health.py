@@ -85,10 +85,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr("sdconsole.core.stage.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     told = StageContext.progress
 
-    def progress(self: StageContext[Any], task: str, done: int, total: int | None, unit: Any = "rows") -> None:
+    def progress(
+        self: StageContext[Any], task: str, done: int, total: int | None, unit: Any = "rows", **more: Any
+    ) -> None:
         if unit == "rows":
             machine.rows[self.stage, task].append(done)
-        told(self, task, done, total, unit)
+        told(self, task, done, total, unit, **more)
 
     monkeypatch.setattr(StageContext, "progress", progress)
     return machine
