@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,9 +94,9 @@ def exposition(found: Iterable[Sample]) -> bytes:
 
 
 def _registry(found: Iterable[Sample]) -> CollectorRegistry:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(found))
-    return registry
+    collectors = CollectorRegistry(auto_describe=False)
+    collectors.register(_Collector(found))
+    return collectors
 
 
 def write_textfile(place: Place, path: Path | None = None) -> Path:
@@ -112,18 +111,7 @@ def write_textfile(place: Place, path: Path | None = None) -> Path:
         with locked_folder(folder):
             runs.write_private(folder / TEXTFILE, content)
         return folder / TEXTFILE
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    runs.write_whole(path, content, mode=0o644)
     return path
 
 

@@ -209,12 +209,13 @@ class Walker:
         answer = self.gate.decide(Question("confirm", step.number, step.title, step.title, expected, warnings))
         if answer.held:
             raise _LeftError(f"step {step.number} ({step.title}) waits for its confirmation")
-        self.record.add(Confirmed(step.number, answer.accepted, answer.by, answer.via, answer.typed))
+        typed = answer.typed if answer.accepted else ""  # it may be a password for another window
+        self.record.add(Confirmed(step.number, answer.accepted, answer.by, answer.via, typed))
         if not answer.accepted:
             raise ConfirmationRefused(
                 "confirmation-wrong" if answer.typed else "confirmation-declined",
                 f"step {step.number} ({step.title}) was not confirmed",
-                cause=f"typed {answer.typed!r}, expected {expected!r}" if answer.typed else "declined",
+                cause=f"what was typed is not {expected!r}" if answer.typed else "declined",
                 next_step=f"sdconsole runbook run {self.runbook.id}",
             )
 
