@@ -24,14 +24,18 @@ _COPY_BYTES = 4 * 1024 * 1024
 def readable_files(path: Path, scratch: Path | None, check: Callable[[], None] | None) -> Iterator[tuple[Path, str]]:
     """The file to open and the URI options that keep SQLite from creating anything beside the source."""
     wal, shm = companion(path, "-wal"), companion(path, "-shm")
-    in_wal_mode = 2 in first_bytes(path)[18:20]
-    if not in_wal_mode and not wal.exists():
+    if not in_wal_mode(path) and not wal.exists():
         yield path, "mode=ro"
     elif wal.exists() and shm.exists():
         yield path, "mode=ro&readonly_shm=1"
     else:
         with _private_copy(path, wal, scratch, check) as copy:
             yield copy, "mode=ro"
+
+
+def in_wal_mode(path: Path) -> bool:
+    """True when the file's header says so, whatever lies beside it. Raises SourceRefused "source-unreadable"."""
+    return 2 in first_bytes(path)[18:20]
 
 
 @contextmanager
@@ -47,6 +51,8 @@ def _private_copy(path: Path, wal: Path, scratch: Path | None, check: Callable[[
         try:
             for file in sources:
                 _copy(file, folder / file.name, check)
+        except FileNotFoundError as error:
+            raise changing(path) from error
         except OSError as error:
             raise _cannot_copy(path, error) from error
         if [identity(file) for file in (path, wal)] != before:
@@ -59,6 +65,8 @@ def _private_copy(path: Path, wal: Path, scratch: Path | None, check: Callable[[
 def _copy(source: Path, destination: Path, check: Callable[[], None] | None) -> None:
     try:
         reader = source.open("rb")
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise unreadable(source, error) from error
     with reader, destination.open("xb") as writer:

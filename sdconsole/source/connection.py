@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote as percent_quote
 
-from sdconsole.errors import DeadlineExceeded
-from sdconsole.source.aside import readable_files
+from sdconsole.errors import DeadlineExceeded, SourceRefused
+from sdconsole.source.aside import in_wal_mode, readable_files
 from sdconsole.source.file_check import check_source
-from sdconsole.source.refusal import StoppableConnection, reading
+from sdconsole.source.refusal import WRITER_AT_WORK, StoppableConnection, reading
 
 Check = Callable[[], None]
 
@@ -145,6 +145,32 @@ def open_source(
     Raises what `check_source` raises, SourceRefused "source-locked" after 5 seconds, "source-hot-journal",
     "source-schema", "source-damaged", "source-changing" and others, OperationFailed "disk-full".
     """
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return _open(path, deadline_seconds, text, check, scratch)
+        except SourceRefused as error:
+            if not _passes(error.__cause__, path) or time.monotonic() > give_up:
+                raise
+        time.sleep(0.05)
+
+
+def _passes(error: BaseException | None, path: Path) -> bool:
+    """True for an answer of SQLite that is over in a moment: a program recovers or removes the -wal and -shm."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return False
+    if error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
+        return in_wal_mode(path)
+    return error.sqlite_errorcode in WRITER_AT_WORK
+
+
+def _open(
+    path: Path,
+    deadline_seconds: float | None,
+    text: Literal["strict", "surrogateescape"],
+    check: Check | None,
+    scratch: Path | None,
+) -> SourceConnection:
     check_source(path)
     real = Path(os.path.realpath(path))
     with readable_files(real, scratch, check) as (file, options):
@@ -158,7 +184,8 @@ def open_source(
                 connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             connection.watch()
             with reading(connection, str(path)):
-                _first_read(connection)
+                # Reads the schema, so that a file that cannot be read is refused here.
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
             raise
@@ -195,24 +222,6 @@ def _authorize(action: int, first: str | None, second: str | None, _database: st
     if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
-
-
-def _first_read(connection: SourceConnection) -> None:
-    """Reads the schema, so that a file that cannot be read is refused here.
-
-    A program that recovers the -wal at this moment makes SQLite answer with an error that passes by itself.
-    """
-    give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            passing = error.sqlite_errorcode in (sqlite3.SQLITE_READONLY_CANTINIT, sqlite3.SQLITE_PROTOCOL)
-            if not passing or time.monotonic() > give_up:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def quick_check(

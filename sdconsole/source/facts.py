@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdconsole.errors import SourceRefused, UsageError
+from sdconsole.source.aside import in_wal_mode
 from sdconsole.source.connection import open_source
-from sdconsole.source.file_check import Identity, changing, check_source, first_bytes, identity, unreadable
+from sdconsole.source.file_check import Identity, changing, check_source, identity, unreadable
 from sdconsole.source.output import companion
 from sdconsole.source.refusal import reading
 
@@ -95,7 +96,7 @@ def inspect_source(path: Path, *, check: Callable[[], None] | None = None, scrat
                 path=str(path.absolute()),
                 size_bytes=main.size_bytes,
                 wal_bytes=0 if wal is None else wal.size_bytes,
-                journal_mode="wal" if 2 in first_bytes(path)[18:20] else "delete",
+                journal_mode="wal" if in_wal_mode(path) else "delete",
                 encoding=encoding,
                 page_size=page_size,
                 page_count=page_count,

@@ -16,6 +16,11 @@ from sdconsole.errors import Interrupted, OperationFailed, SdconsoleError, Sourc
 READ_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """Everything that reading a SQLite file can raise about the file. sqlite3.Warning is not among it."""
 
+WRITER_AT_WORK = frozenset(
+    {sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_READONLY_CANTINIT, sqlite3.SQLITE_PROTOCOL}
+)
+"""What SQLite answers a reader while another program sets up or recovers the index of the -wal."""
+
 EXPORT_AGAIN = "export the file again; if that is the only copy, try: sqlite3 FILE .recover"
 
 
@@ -95,6 +100,13 @@ def refusal(error: sqlite3.Error | UnicodeDecodeError, what: str = "the source")
             cause="a -journal file beside it holds the unfinished change; taking that back would write to the source",
             next_step="open it once with the program that wrote it, or copy both files aside, "
             "run `sqlite3 COPY .tables` and deploy the copy",
+        )
+    if code in WRITER_AT_WORK:
+        return SourceRefused(
+            "source-changing",
+            f"{what} is being written to",
+            cause=f"a program sets up or recovers its -wal at this moment ({text})",
+            next_step="wait until the export has finished, then try again",
         )
     if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return SourceRefused(

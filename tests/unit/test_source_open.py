@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 
 import pytest
@@ -355,3 +357,35 @@ def test_odd_but_intact_files_are_read_whole_and_copied_whole(
     assert (len(read), sum(read.values())) == (tables, rows)
     copied = snapshot(path, tmp_path / "copy.db", progress=lambda *_: None)
     assert dict(copied.rows) == read
+
+
+def _export_for_ever(path: str, go_on: EventType) -> None:
+    while go_on.is_set():
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as writer:
+            writer.execute("UPDATE t SET word = 'again' WHERE id = 3")
+
+
+def test_a_program_that_opens_and_closes_the_export_all_the_time_is_named_as_such(tmp_path: Path) -> None:
+    """The -wal and -shm come and go meanwhile; SQLite's answers to that are waited out or told as what they are."""
+    file = make_database(tmp_path / "export.db")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    processes = multiprocessing.get_context("spawn")
+    go_on = processes.Event()
+    go_on.set()
+    exporter = processes.Process(target=_export_for_ever, args=(str(file), go_on))
+    exporter.start()
+    opened, told = 0, set[str]()
+    try:
+        for _ in range(400):
+            try:
+                with closing(open_source(file)) as connection, reading(connection, str(file)):
+                    assert connection.execute("SELECT count(*) FROM t").fetchone() == (100,)
+                opened += 1
+            except SourceRefused as error:
+                told.add(error.slug)
+    finally:
+        go_on.clear()
+        exporter.join()
+    assert opened > 20
+    assert told <= {"source-changing", "source-locked"}
