@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.embedded.server import EmbeddedServer
 
 
 @dataclass(frozen=True, slots=True)

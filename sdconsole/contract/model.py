@@ -171,7 +171,7 @@ class Table:
 @with_config(_STRICT_KEYS)
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One quality rule. `check` names a kind of check in quality/rules.py; `options` are its arguments.
+    """One quality rule. `check` names a kind of check in quality/score/rules.py; `options` are its arguments.
 
     The rule passes while the share of failing rows is at most `tolerance_percent`. `points` is what the rule can
     cost of the 100 (0 = reported only). `sql` is used by the check kind "sql": a query that selects failing rows.

@@ -19,7 +19,7 @@ from sdconsole.observe.families import BY_NAME, FAMILIES, Family, label_values
 from sdconsole.observe.health import disk_spaces
 from sdconsole.observe.measure import Sample
 from sdconsole.observe.metric_store import collect, locked_folder, metrics_folder
-from sdconsole.target.backup import list_backups
+from sdconsole.target.backup.backups import list_backups
 
 TEXTFILE = "sdconsole.prom"
 JOB = "sdconsole"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from types import NoneType
 
 from sdconsole.contract.model import Column, DateOrder, Kind
-from sdconsole.quality.dates import DateReader
+from sdconsole.quality.dates.reading import DateReader
 from sdconsole.quality.texts import BLANKS, normalise
 from sdconsole.quality.values import MIN_INT64, is_missing, read_decimal, read_integer
 

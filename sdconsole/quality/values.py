@@ -12,9 +12,9 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from sdconsole.contract.model import DateOrder, Kind
-from sdconsole.quality.date_shapes import NUMERIC_SHAPES, DateShape
-from sdconsole.quality.dates import DateReader
-from sdconsole.quality.profile_model import ValueClass
+from sdconsole.quality.dates.reading import DateReader
+from sdconsole.quality.dates.shapes import NUMERIC_SHAPES, DateShape
+from sdconsole.quality.profile.model import ValueClass
 from sdconsole.quality.texts import BLANKS
 
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1

@@ -20,7 +20,7 @@ from sdconsole.core.runs import RunRequest
 from sdconsole.core.safe_text import safe_text
 from sdconsole.core.summary import summary_document
 from sdconsole.errors import OperationFailed
-from sdconsole.quality.clean_report import clean_report_from_dict
+from sdconsole.quality.clean.report import clean_report_from_dict
 from sdconsole.report.course import Course, follow, pace, stage_lines
 from sdconsole.report.model import (
     CheckLine,

@@ -19,14 +19,14 @@ from sdconsole.config import Settings, load_settings
 from sdconsole.core import runs
 from sdconsole.errors import CheckFailed, OperationFailed
 from sdconsole.service.targets import current_operator, resolve_target
-from sdconsole.target import blockers as sessions
-from sdconsole.target.blockers import CANCELLED, ENDED, Blocker, Lookout
 from sdconsole.target.connect import Connection, Target, connect, safe_conninfo
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger import Actor, record_event
-from sdconsole.target.ledger_rows import live_deployment
-from sdconsole.target.ledger_schema import ledger_exists
-from sdconsole.target.lock import Holder, holder
+from sdconsole.target.ledger.lock import Holder, holder
+from sdconsole.target.ledger.record import Actor, record_event
+from sdconsole.target.ledger.rows import live_deployment
+from sdconsole.target.ledger.schema import ledger_exists
+from sdconsole.target.live import blockers as sessions
+from sdconsole.target.live.blockers import CANCELLED, ENDED, Blocker, Lookout
 from sdconsole.target.schema_shape import shapes
 
 _GONE_WITHIN_SECONDS: Final = 3.0

@@ -26,12 +26,12 @@ from sdconsole.report.evidence import write_evidence
 from sdconsole.service import answer_run, current_operator, open_question, resolve_target
 from sdconsole.target.connect import Connection, connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger import Actor, record_event
-from sdconsole.target.ledger_rows import VersionState, deployments
-from sdconsole.target.leftovers import clear_leftovers
-from sdconsole.target.lock import acquire
+from sdconsole.target.ledger.leftovers import clear_leftovers
+from sdconsole.target.ledger.lock import acquire
+from sdconsole.target.ledger.record import Actor, record_event
+from sdconsole.target.ledger.rows import VersionState, deployments
+from sdconsole.target.live.versions import drop_version
 from sdconsole.target.schema_shape import schema_exists
-from sdconsole.target.versions import drop_version
 
 _ON_THE_TARGET = frozenset({StageName.CANARY, StageName.LOAD, StageName.RESTORE})
 """The stages that make schemas on the target."""

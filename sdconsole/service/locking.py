@@ -14,10 +14,10 @@ from sdconsole.errors import TargetLocked, from_os_error
 from sdconsole.stages.deployment import Deployment
 from sdconsole.target.connect import connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ghosts import end_ghosts, ghosts
-from sdconsole.target.leftovers import clear_leftovers
-from sdconsole.target.lock import RunLock, acquire, holder
-from sdconsole.target.published import drift
+from sdconsole.target.ledger.ghosts import end_ghosts, ghosts
+from sdconsole.target.ledger.leftovers import clear_leftovers
+from sdconsole.target.ledger.lock import RunLock, acquire, holder
+from sdconsole.target.live.published import drift
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sdconsole.core.runs import RunSummary
 from sdconsole.errors import UsageError
 from sdconsole.service.targets import resolve_target
 from sdconsole.target.connect import connect
-from sdconsole.target.versions import VersionRow, versions
+from sdconsole.target.live.versions import VersionRow, versions
 
 
 def list_runs(settings: Settings) -> tuple[RunSummary, ...]:

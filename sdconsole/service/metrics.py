@@ -23,10 +23,10 @@ from sdconsole.errors import UsageError
 from sdconsole.service.targets import resolve_target
 from sdconsole.target.connect import Connection, Target, connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger_rows import VersionState, deployments, find_deployment
+from sdconsole.target.ledger.rows import VersionState, deployments, find_deployment
+from sdconsole.target.live.published import live_version
 from sdconsole.target.names import is_version_of
-from sdconsole.target.published import live_version
-from sdconsole.target.reader import why_no_reader
+from sdconsole.target.rights.reader import why_no_reader
 
 LIVE, CANDIDATE = "live", "candidate"
 _READABLE = frozenset({VersionState.READY, VersionState.LIVE, VersionState.PREVIOUS, VersionState.FAILED})

@@ -18,7 +18,7 @@ from sdconsole.core.projection import RunState, fold
 from sdconsole.core.runs import RunRequest
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import UsageError, Verdict
-from sdconsole.quality.clean import refuse_foreign
+from sdconsole.quality.clean.writing import refuse_foreign
 from sdconsole.service.locking import claim_folder, look_after_the_dead, target_lock, told_drift, writing
 from sdconsole.service.looking import last_durations, newest_unfinished
 from sdconsole.service.running import PreparedRun
@@ -28,9 +28,9 @@ from sdconsole.source.open import SourceFacts, check_output, inspect_source, ope
 from sdconsole.stages.date_orders import gather_answers
 from sdconsole.stages.deployment import Deployment, now
 from sdconsole.stages.intake import check_intake
-from sdconsole.target.backup import verify_backup
+from sdconsole.target.backup.backups import verify_backup
 from sdconsole.target.connect import connect, safe_conninfo
-from sdconsole.target.ledger_rows import live_deployment
+from sdconsole.target.ledger.rows import live_deployment
 
 _FOR_ONE_ATTEMPT = frozenset({"cutover_deadline_seconds"})
 """Settings that an operator gives for the moment; the run's record does not keep them."""

@@ -11,8 +11,8 @@ from sdconsole.contract.model import DateOrder
 from sdconsole.core import runs
 from sdconsole.core.model import StageName
 from sdconsole.errors import OperationFailed
-from sdconsole.quality.dates import read_date
-from sdconsole.quality.profile_model import Profile, profile_from_dict
+from sdconsole.quality.dates.reading import read_date
+from sdconsole.quality.profile.model import Profile, profile_from_dict
 
 SAMPLES = 4
 

@@ -17,7 +17,7 @@ from sdconsole.service.targets import resolve_target
 from sdconsole.stages.deployment import now
 from sdconsole.target.connect import connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger_rows import deployments
+from sdconsole.target.ledger.rows import deployments
 from sdconsole.target.schema_shape import schema_exists
 
 

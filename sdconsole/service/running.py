@@ -37,7 +37,7 @@ from sdconsole.service.mailbox import Mailbox
 from sdconsole.service.monitoring import metrics_view
 from sdconsole.stages.deployment import Deployment
 from sdconsole.stages.registry import REGISTRY
-from sdconsole.target.lock import RunLock
+from sdconsole.target.ledger.lock import RunLock
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from sdconsole.config import EMBEDDED, Settings
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Contract
 from sdconsole.target.connect import Target, safe_conninfo
-from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.embedded.server import EmbeddedServer
 from sdconsole.target.names import check_live_schema
 
 

@@ -20,22 +20,29 @@ from sdconsole.errors import CheckFailed, OperationFailed, TargetUnreachable, Ve
 from sdconsole.service import current_operator, embedded_server, resolve_target
 from sdconsole.stages.deployment import now
 from sdconsole.stages.place import target_place
-from sdconsole.target.backup import Backup, BackupToolMissing, Verified, list_backups, remove_backup, verify_backup
-from sdconsole.target.backup_retention import Judged, judge_backups
+from sdconsole.target.backup.backups import (
+    Backup,
+    BackupToolMissing,
+    Verified,
+    list_backups,
+    remove_backup,
+    verify_backup,
+)
+from sdconsole.target.backup.restore import rehearse_restore
+from sdconsole.target.backup.retention import Judged, judge_backups
 from sdconsole.target.connect import Connection, Target, connect, server_facts
 from sdconsole.target.conninfo import effective_settings
+from sdconsole.target.embedded.logins import DATABASE
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger import Actor
-from sdconsole.target.ledger_rows import Deployment, deployments, live_deployment
-from sdconsole.target.ledger_schema import ledger_exists
-from sdconsole.target.lock import holder
-from sdconsole.target.logins import DATABASE
+from sdconsole.target.ledger.lock import holder
+from sdconsole.target.ledger.record import Actor
+from sdconsole.target.ledger.rows import Deployment, deployments, live_deployment
+from sdconsole.target.ledger.schema import ledger_exists
+from sdconsole.target.live.published import drift, view_sources
+from sdconsole.target.live.versions import Pruned, prunable, prune
 from sdconsole.target.names import is_version_of
-from sdconsole.target.published import drift, view_sources
-from sdconsole.target.restore import rehearse_restore
+from sdconsole.target.rights.setup_role import setup_role_sql
 from sdconsole.target.schema_shape import schema_exists
-from sdconsole.target.setup_role import setup_role_sql
-from sdconsole.target.versions import Pruned, prunable, prune
 
 
 def backups_folder(settings: Settings) -> Path:

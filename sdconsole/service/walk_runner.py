@@ -33,7 +33,7 @@ from sdconsole.service.upkeep import backup_path
 from sdconsole.stages.deployment import now
 from sdconsole.target.connect import connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger import Actor, record_event
+from sdconsole.target.ledger.record import Actor, record_event
 
 DEMO = "demo"
 """As a runbook's source: the demonstration's export, made when it is not there yet."""

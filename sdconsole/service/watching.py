@@ -19,8 +19,8 @@ from sdconsole.errors import CheckFailed, Verdict
 from sdconsole.service.targets import resolve_target
 from sdconsole.target.connect import connect
 from sdconsole.target.failures import classify
-from sdconsole.target.ledger_schema import ledger_exists
-from sdconsole.target.lock import Holder, holder
+from sdconsole.target.ledger.lock import Holder, holder
+from sdconsole.target.ledger.schema import ledger_exists
 
 _PAUSE_SECONDS: Final = 0.2
 

@@ -18,13 +18,13 @@ from sdconsole.errors import CheckFailed, OperationFailed, SdconsoleError
 from sdconsole.stages.blocked import Waiter
 from sdconsole.stages.deployment import Context, now
 from sdconsole.stages.loading import actor
-from sdconsole.target.adoption import Survey, adopt, survey
-from sdconsole.target.backup import dump_version
-from sdconsole.target.blockers import Blockers, Lookout
+from sdconsole.target.backup.backups import dump_version
 from sdconsole.target.connect import Connection
-from sdconsole.target.dependents import dependents
-from sdconsole.target.ledger_rows import deployment_of, taken_names
-from sdconsole.target.live_views import plan_changes
+from sdconsole.target.ledger.rows import deployment_of, taken_names
+from sdconsole.target.live.adoption import Survey, adopt, survey
+from sdconsole.target.live.blockers import Blockers, Lookout
+from sdconsole.target.live.dependents import dependents
+from sdconsole.target.live.live_views import plan_changes
 from sdconsole.target.names import VERSION, new_version_name
 
 _PASSING: Final = frozenset({"lock-timeout", "conflict"})

@@ -8,8 +8,8 @@ from sdconsole.core.stage import Stage
 from sdconsole.source.open import changed_since
 from sdconsole.stages.deployment import Context, Deployment, now, reporter, session
 from sdconsole.stages.files import artifact
-from sdconsole.target.backup import backup_source, dump_version
-from sdconsole.target.published import live_version
+from sdconsole.target.backup.backups import backup_source, dump_version
+from sdconsole.target.live.published import live_version
 
 
 class BackupStage(Stage[Deployment]):

@@ -14,9 +14,9 @@ import psycopg
 
 from sdconsole.core.events import Blocked, BlockerEnded, BlockingSession
 from sdconsole.stages.deployment import Context
-from sdconsole.target.blockers import CANCELLED, ENDED, Blocker, Blockers
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger_rows import LedgerEvent, events
+from sdconsole.target.ledger.rows import LedgerEvent, events
+from sdconsole.target.live.blockers import CANCELLED, ENDED, Blocker, Blockers
 
 _HOW: Final[dict[str, Literal["cancel", "end"]]] = {CANCELLED: "cancel", ENDED: "end"}
 _AGAIN_SECONDS: Final = 5.0

@@ -22,12 +22,12 @@ from sdconsole.stages.deployment import Context, Deployment, reporter, session
 from sdconsole.stages.files import clean_path, version_tables, write_json
 from sdconsole.stages.loading import actor, discard, discard_apart, load_version
 from sdconsole.stages.queries import run_queries
-from sdconsole.target.canary import CanarySample, build_canary
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import ensure_ledger, mark_ready, move
-from sdconsole.target.ledger_rows import VersionState
+from sdconsole.target.ledger.record import ensure_ledger, mark_ready, move
+from sdconsole.target.ledger.rows import VersionState
 from sdconsole.target.names import canary_name
-from sdconsole.target.validate import validate_version
+from sdconsole.target.proof.canary import CanarySample, build_canary
+from sdconsole.target.proof.validate import validate_version
 
 DEFAULT_PERCENT = 10.0
 MINIMUM_ROWS = 1_000

@@ -10,11 +10,11 @@ from pathlib import Path
 from sdconsole.core.model import Artifact, CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import GateFailed, UsageError
-from sdconsole.quality.audit import audit_trail
-from sdconsole.quality.clean import clean_database
-from sdconsole.quality.clean_report import CleanReport
-from sdconsole.quality.profile_model import Profile
-from sdconsole.quality.quarantine import copy_quarantine, export_csv
+from sdconsole.quality.clean.audit import audit_trail
+from sdconsole.quality.clean.quarantine import copy_quarantine, export_csv
+from sdconsole.quality.clean.report import CleanReport
+from sdconsole.quality.clean.writing import clean_database
+from sdconsole.quality.profile.model import Profile
 from sdconsole.stages.date_orders import way_out
 from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.files import artifact, read_profile, snapshot_path, write_json

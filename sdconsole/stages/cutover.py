@@ -14,11 +14,11 @@ from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
 from sdconsole.stages.metric_changes import check_changes, known_changes, question_lines
 from sdconsole.target.connect import Connection
-from sdconsole.target.cutover import SwitchKind
-from sdconsole.target.ledger import record_event
-from sdconsole.target.ledger_rows import LedgerEvent, events, live_deployment
-from sdconsole.target.live import Cutover, cut_over
-from sdconsole.target.published import drift, live_version
+from sdconsole.target.ledger.record import record_event
+from sdconsole.target.ledger.rows import LedgerEvent, events, live_deployment
+from sdconsole.target.live.cutover import SwitchKind
+from sdconsole.target.live.published import drift, live_version
+from sdconsole.target.live.switch import Cutover, cut_over
 
 _EVENTS_LOOKED_AT = 10_000
 

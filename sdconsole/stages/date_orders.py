@@ -14,7 +14,7 @@ from sdconsole.contract.date_answers import FLAG, SETTING, DateAnswer, answers_f
 from sdconsole.contract.model import Contract, DateOrder, Kind
 from sdconsole.core.events import Answered
 from sdconsole.core.model import CheckStatus
-from sdconsole.quality.profile_model import ColumnProfile, DateFacts, IssueKind, Profile
+from sdconsole.quality.profile.model import ColumnProfile, DateFacts, IssueKind, Profile
 from sdconsole.source.catalog import read_catalog
 from sdconsole.source.open import open_source
 from sdconsole.stages.deployment import Context

@@ -19,7 +19,7 @@ from sdconsole.errors import UsageError
 from sdconsole.source.open import SourceFacts
 from sdconsole.target.connect import Connection, Target, connect
 from sdconsole.target.failures import classify
-from sdconsole.target.lock import RunLock
+from sdconsole.target.ledger.lock import RunLock
 
 
 @dataclass(slots=True)

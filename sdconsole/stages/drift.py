@@ -21,11 +21,11 @@ from sdconsole.core import runs
 from sdconsole.core.model import Artifact, CheckStatus, StageName
 from sdconsole.core.projection import RunState, fold
 from sdconsole.errors import OperationFailed, UsageError, Verdict
-from sdconsole.quality.drift import movements
-from sdconsole.quality.drift_model import Baseline, DriftReport, Moved, Movement, Shape, Thresholds
-from sdconsole.quality.drift_seen import Seen, column_pairs, pairs, seen
-from sdconsole.quality.profile_model import Profile
-from sdconsole.quality.schema_drift import against_contract, against_previous
+from sdconsole.quality.drift.compare import movements
+from sdconsole.quality.drift.model import Baseline, DriftReport, Moved, Movement, Shape, Thresholds
+from sdconsole.quality.drift.schema_drift import against_contract, against_previous
+from sdconsole.quality.drift.seen import Seen, column_pairs, pairs, seen
+from sdconsole.quality.profile.model import Profile
 from sdconsole.stages.deployment import Context, Deployment
 from sdconsole.stages.files import write_json
 from sdconsole.stages.place import target_place

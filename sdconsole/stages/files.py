@@ -12,8 +12,8 @@ from pydantic import TypeAdapter
 from sdconsole.contract.model import Table
 from sdconsole.core.model import Artifact, StageName
 from sdconsole.core.runs import write_private
-from sdconsole.quality.profile_model import Profile, profile_from_dict
-from sdconsole.quality.quarantine import QUARANTINE_TABLE
+from sdconsole.quality.clean.quarantine import QUARANTINE_TABLE
+from sdconsole.quality.profile.model import Profile, profile_from_dict
 from sdconsole.source.open import file_sha256
 from sdconsole.stages.deployment import Context
 

@@ -18,9 +18,9 @@ import psycopg
 from sdconsole.contract.model import Table
 from sdconsole.errors import Interrupted
 from sdconsole.stages.deployment import Context
-from sdconsole.target.blueprint import plan_tables
 from sdconsole.target.connect import Connection, connect
-from sdconsole.target.ddl import create_indexes
+from sdconsole.target.load.blueprint import plan_tables
+from sdconsole.target.load.ddl import create_indexes
 
 _LOOK_SECONDS: Final = 0.1
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from sdconsole.core import runs
 from sdconsole.core.model import StageName
 from sdconsole.errors import CheckFailed, UsageError
-from sdconsole.quality.clean_report import CleanReport, clean_report_from_dict
-from sdconsole.quality.quarantine import is_quarantine
+from sdconsole.quality.clean.quarantine import is_quarantine
+from sdconsole.quality.clean.report import CleanReport, clean_report_from_dict
 from sdconsole.source.catalog import read_catalog
 from sdconsole.source.connection import SourceConnection
 from sdconsole.source.open import file_sha256, open_source

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sdconsole.core.model import StageName, StageResult
 from sdconsole.core.stage import Stage
-from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.stages.deployment import Context, Deployment, now, session
 from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import discard, discard_apart, load_version
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import ensure_ledger
-from sdconsole.target.ledger_rows import VersionState, deployments, find_deployment, taken_names
+from sdconsole.target.ledger.record import ensure_ledger
+from sdconsole.target.ledger.rows import VersionState, deployments, find_deployment, taken_names
 from sdconsole.target.names import new_version_name
 from sdconsole.target.schema_shape import schema_exists
 

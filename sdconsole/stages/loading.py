@@ -19,14 +19,14 @@ from sdconsole.source.open import open_source
 from sdconsole.stages.deployment import Context
 from sdconsole.stages.indexing import Indexing
 from sdconsole.target.connect import Connection, connect
-from sdconsole.target.ddl import create_version, drop_version
-from sdconsole.target.ledger import Actor, begin, move, record_step
-from sdconsole.target.ledger_rows import Deployment, VersionState, find_deployment
-from sdconsole.target.load_order import Order, Piece, divided, whole_tables
-from sdconsole.target.loader import load_piece
-from sdconsole.target.loader_pool import LoaderPool
+from sdconsole.target.ledger.record import Actor, begin, move, record_step
+from sdconsole.target.ledger.rows import Deployment, VersionState, find_deployment
+from sdconsole.target.load.ddl import create_version, drop_version
+from sdconsole.target.load.loader import load_piece
+from sdconsole.target.load.order import Order, Piece, divided, whole_tables
+from sdconsole.target.load.pool import LoaderPool
+from sdconsole.target.load.throttle import throttle
 from sdconsole.target.names import target_table_name
-from sdconsole.target.throttle import throttle
 
 FEW_ROWS: Final = 50_000
 """Up to here a second session costs more than it saves."""

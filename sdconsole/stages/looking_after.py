@@ -19,8 +19,8 @@ from sdconsole.analytics.panel_check import PanelQuery, check_panels, panel_quer
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context, session
 from sdconsole.target.connect import Connection
+from sdconsole.target.live.published import drift, live_version
 from sdconsole.target.names import target_table_name
-from sdconsole.target.published import drift, live_version
 
 _SHORTEST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0

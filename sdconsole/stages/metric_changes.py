@@ -19,7 +19,7 @@ from sdconsole.errors import GateFailed
 from sdconsole.stages.deployment import Context
 from sdconsole.stages.files import artifact, write_json
 from sdconsole.target.connect import Connection
-from sdconsole.target.published import live_version
+from sdconsole.target.live.published import live_version
 
 NAME = "metrics"
 SHOWN = 5

@@ -17,10 +17,10 @@ from sdconsole.source.open import changed_since, open_source
 from sdconsole.stages import machine_checks, source_checks, target_checks
 from sdconsole.stages.checks import Finding, failed, passed, warned
 from sdconsole.stages.deployment import Context, Deployment, now, session
-from sdconsole.target.backup import list_backups
+from sdconsole.target.backup.backups import list_backups
 from sdconsole.target.connect import server_facts
-from sdconsole.target.ledger import ensure_ledger
-from sdconsole.target.ledger_rows import live_deployment
+from sdconsole.target.ledger.record import ensure_ledger
+from sdconsole.target.ledger.rows import live_deployment
 
 
 class PreflightStage(Stage[Deployment]):

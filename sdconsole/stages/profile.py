@@ -7,10 +7,10 @@ from pathlib import Path
 from sdconsole.core.model import Artifact, CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed, GateFailed
-from sdconsole.quality.breaker import Limits, judge
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import IssueSeverity, Profile
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.profile.breaker import Limits, judge
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import IssueSeverity, Profile
 from sdconsole.quality.shares import percent
 from sdconsole.source.open import changed_since, snapshot
 from sdconsole.stages.date_orders import COVERED, answer_facts, changed_answer, orders_by_column, report_orders

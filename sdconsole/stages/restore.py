@@ -5,20 +5,20 @@ from __future__ import annotations
 from sdconsole.core.model import StageName, StageResult
 from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed
-from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.stages.deployment import Context, Deployment, now, reporter, session
 from sdconsole.stages.load import LoadStage
 from sdconsole.stages.loading import actor, discard, discard_apart
 from sdconsole.stages.queries import run_queries
-from sdconsole.target.adoption import MODE as ADOPTED
-from sdconsole.target.backup import Backup, verify_backup
+from sdconsole.target.backup.backups import Backup, verify_backup
+from sdconsole.target.backup.restore import Restored, restore_version
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import begin, ensure_ledger, mark_ready
-from sdconsole.target.ledger_rows import Deployment as LedgerRow
-from sdconsole.target.ledger_rows import VersionState, deployments, find_deployment, taken_names
+from sdconsole.target.ledger.record import begin, ensure_ledger, mark_ready
+from sdconsole.target.ledger.rows import Deployment as LedgerRow
+from sdconsole.target.ledger.rows import VersionState, deployments, find_deployment, taken_names
+from sdconsole.target.live.adoption import MODE as ADOPTED
 from sdconsole.target.names import new_version_name
-from sdconsole.target.privileges import privileges
-from sdconsole.target.restore import Restored, restore_version
+from sdconsole.target.rights.privileges import privileges
 from sdconsole.target.schema_shape import PUBLISHED_KINDS, TABLE_KINDS
 
 MODE = "restored"

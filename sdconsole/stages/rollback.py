@@ -8,9 +8,9 @@ from sdconsole.core.stage import Stage
 from sdconsole.stages.cutover import done_before, own_switch, switch
 from sdconsole.stages.deployment import Context, Deployment, session
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger_rows import Deployment as LedgerRow
-from sdconsole.target.published import live_version
-from sdconsole.target.versions import rollback_target
+from sdconsole.target.ledger.rows import Deployment as LedgerRow
+from sdconsole.target.live.published import live_version
+from sdconsole.target.live.versions import rollback_target
 
 
 class RollbackStage(Stage[Deployment]):

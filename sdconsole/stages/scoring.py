@@ -16,8 +16,8 @@ from pathlib import Path
 from sdconsole.core.events import ScoreReported
 from sdconsole.core.model import Artifact, StageName
 from sdconsole.errors import GateFailed
-from sdconsole.quality.score import score_connection, score_file
-from sdconsole.quality.score_model import Score, score_from_dict
+from sdconsole.quality.score.model import Score, score_from_dict
+from sdconsole.quality.score.scoring import score_connection, score_file
 from sdconsole.stages.beside import Beside, Progress
 from sdconsole.stages.date_orders import way_out
 from sdconsole.stages.deployment import Context, reporter

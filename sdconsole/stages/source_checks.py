@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sdconsole.contract.model import Contract
-from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.source.catalog import Catalog
 from sdconsole.stages.checks import Finding, failed, passed, warned
 

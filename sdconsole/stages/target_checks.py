@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sdconsole.errors import SdconsoleError
 from sdconsole.stages.checks import Finding, failed, passed, warned
-from sdconsole.target.adoption import survey
-from sdconsole.target.backup import find_client
+from sdconsole.target.backup.backups import find_client
 from sdconsole.target.connect import Connection, ServerFacts, Target, behind_transaction_pooler
-from sdconsole.target.privileges import privileges
-from sdconsole.target.published import drift
+from sdconsole.target.live.adoption import survey
+from sdconsole.target.live.published import drift
+from sdconsole.target.rights.privileges import privileges
 
 OLDEST_MAJOR = 13
 

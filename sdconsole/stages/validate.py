@@ -12,10 +12,10 @@ from sdconsole.stages.files import clean_path, version_tables
 from sdconsole.stages.loading import actor
 from sdconsole.stages.metric_changes import record_changes
 from sdconsole.stages.queries import run_queries
-from sdconsole.target.finding import Finding
-from sdconsole.target.ledger import mark_ready
-from sdconsole.target.ledger_rows import VersionState, deployment_of
-from sdconsole.target.validate import validate_version
+from sdconsole.target.ledger.record import mark_ready
+from sdconsole.target.ledger.rows import VersionState, deployment_of
+from sdconsole.target.proof.finding import Finding
+from sdconsole.target.proof.validate import validate_version
 
 
 class ValidateStage(Stage[Deployment]):

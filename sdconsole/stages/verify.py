@@ -13,12 +13,12 @@ from sdconsole.stages.loading import actor
 from sdconsole.stages.looking_after import count_rows, live_problems, look_at_dashboards, watch
 from sdconsole.stages.queries import run_queries
 from sdconsole.stages.way_back import way_back
-from sdconsole.target.adoption import MODE as ADOPTED
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger_rows import Deployment as LedgerRow
-from sdconsole.target.ledger_rows import VersionState, deployment_of
-from sdconsole.target.reader import why_no_reader
-from sdconsole.target.versions import drop_version
+from sdconsole.target.ledger.rows import Deployment as LedgerRow
+from sdconsole.target.ledger.rows import VersionState, deployment_of
+from sdconsole.target.live.adoption import MODE as ADOPTED
+from sdconsole.target.live.versions import drop_version
+from sdconsole.target.rights.reader import why_no_reader
 
 
 class VerifyStage(Stage[Deployment]):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdconsole.errors import OperationFailed, TargetUnreachable, UsageError
-from sdconsole.target.account import child_environment
+from sdconsole.target.embedded.account import child_environment
 
 SETTING = "SDCONSOLE_PG_BIN"
 NEEDED = ("initdb", "postgres", "psql", "pg_dump", "pg_restore")

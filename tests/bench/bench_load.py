@@ -34,21 +34,21 @@ from sdconsole.core.gates import FlagGate
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
-from sdconsole.quality.quarantine import QUARANTINE_TABLE
+from sdconsole.quality.clean.quarantine import QUARANTINE_TABLE
 from sdconsole.service import DeployRequest
 from sdconsole.source.open import open_source
 from sdconsole.stages.deployment import Context
 from sdconsole.stages.loading import actor
-from sdconsole.target.blueprint import column_list, plan_table
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ddl import create_indexes, create_version, drop_version
-from sdconsole.target.ledger import begin, live_deployment, mark_ready
-from sdconsole.target.live import cut_over
-from sdconsole.target.load_order import Order, Piece, divided, whole_tables
-from sdconsole.target.loader import load_piece
-from sdconsole.target.loader_pool import LoaderPool
-from sdconsole.target.postmaster import find_postmaster
-from sdconsole.target.validate import validate_version
+from sdconsole.target.embedded.postmaster import find_postmaster
+from sdconsole.target.ledger.record import begin, live_deployment, mark_ready
+from sdconsole.target.live.switch import cut_over
+from sdconsole.target.load.blueprint import column_list, plan_table
+from sdconsole.target.load.ddl import create_indexes, create_version, drop_version
+from sdconsole.target.load.loader import load_piece
+from sdconsole.target.load.order import Order, Piece, divided, whole_tables
+from sdconsole.target.load.pool import LoaderPool
+from sdconsole.target.proof.validate import validate_version
 from tests.bench.cost import Cost, Meter, Report, in_turns, least
 from tests.bench.peers import PACKAGES, PeerLeftOut, Peers
 from tests.stages.loading_world import context, load
@@ -245,7 +245,7 @@ def watched_memory() -> Iterator[dict[int, float]]:
         while not over.wait(0.05):
             for child in me.children():
                 try:
-                    if any("sdconsole.target.loader" in word for word in child.cmdline()):
+                    if any("sdconsole.target.load.loader" in word for word in child.cmdline()):
                         peaks[child.pid] = max(peaks.get(child.pid, 0.0), child.memory_info().rss / 1e6)
                 except psutil.NoSuchProcess:
                     continue

@@ -23,9 +23,9 @@ from typing import Self
 import psutil
 
 from sdconsole.contract.load import load_contract
-from sdconsole.quality.clean import clean_database
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import profile_from_dict
+from sdconsole.quality.clean.writing import clean_database
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import profile_from_dict
 from sdconsole.source.generate import generate
 from sdconsole.source.open import file_sha256
 from tests.bench.measure import read_every_row

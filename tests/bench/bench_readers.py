@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.embedded.server import EmbeddedServer
 from tests.stages.live_world import fresh_world
 from tests.stages.readers import prove
 

@@ -18,8 +18,8 @@ from sdconsole.contract.load import load_contract
 from sdconsole.core.journal import read_journal
 from sdconsole.core.model import CheckStatus
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.ddl import create_version
-from sdconsole.target.views import product_views
+from sdconsole.target.load.ddl import create_version
+from sdconsole.target.load.views import product_views
 from tests.cli.conftest import Cli
 from tests.cli.test_deploy import deploy, live_rows
 from tests.conftest import Database

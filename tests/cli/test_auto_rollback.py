@@ -17,7 +17,7 @@ from sdconsole.core.model import CheckStatus, Mode, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.ledger import ensure_ledger
+from sdconsole.target.ledger.record import ensure_ledger
 from tests.cli.conftest import Cli, MakeExport
 from tests.cli.library_runs import LIVE, deployed, schemas, settings_of, states, version_of
 from tests.cli.test_refusals import refused

@@ -25,8 +25,8 @@ from sdconsole.errors import CheckFailed, TargetUnreachable, Verdict
 from sdconsole.service import upkeep
 from sdconsole.source.generate import generate
 from sdconsole.stages.deployment import now
-from sdconsole.target.backup import Backup, backup_source, dump_version, manifest_path, remove_backup
-from sdconsole.target.backup_manifest import free_path, record
+from sdconsole.target.backup.backups import Backup, backup_source, dump_version, manifest_path, remove_backup
+from sdconsole.target.backup.manifest import free_path, record
 from sdconsole.target.connect import Target
 from tests.cli.conftest import Command, environment, listing
 from tests.cli.library_runs import LIVE, contents, deployed, schemas, settings_of, states, version_of

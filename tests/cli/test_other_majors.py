@@ -15,7 +15,7 @@ from sdconsole.core.model import StageName
 from sdconsole.errors import Verdict
 from sdconsole.source.generate import generate
 from sdconsole.target.binaries import SETTING, find_programs
-from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.embedded.server import EmbeddedServer
 from tests.cli.library_runs import LIVE, contents, deployed, settings_of, states, version_of
 from tests.conftest import Database
 from tests.faults.checker import check_against_export

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sdconsole.core.events import Answered, CheckResult, StageFinished
 from sdconsole.core.journal import read_journal
 from sdconsole.interfaces.cli.app import main
-from sdconsole.quality.audit import read_audit
+from sdconsole.quality.clean.audit import read_audit
 from sdconsole.source.open import source_digest
 from tests.cli.conftest import Ended, MakeExport, environment, listing
 from tests.conftest import Database

@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.lock import acquire
+from sdconsole.target.ledger.lock import acquire
 from tests.cli.conftest import Cli, Ended, MakeExport, listing
 from tests.conftest import Database
 

@@ -16,7 +16,7 @@ import sdconsole
 from sdconsole import service
 from sdconsole.core.model import Mode
 from sdconsole.errors import UsageError, Verdict
-from sdconsole.target.setup_role import setup_role_sql
+from sdconsole.target.rights.setup_role import setup_role_sql
 from tests.cli.conftest import Cli, MakeExport
 from tests.cli.library_runs import LIVE, deployed, version_of
 from tests.conftest import Database

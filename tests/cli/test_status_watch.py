@@ -19,7 +19,7 @@ from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 from sdconsole.source.generate import generate
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.lock import acquire
+from sdconsole.target.ledger.lock import acquire
 from tests.cli.conftest import Cli
 from tests.cli.library_runs import LIVE, deployed, settings_of
 from tests.cli.test_refusals import refused, wait_for

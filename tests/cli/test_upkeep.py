@@ -18,7 +18,7 @@ from sdconsole.errors import TargetUnreachable, Verdict
 from sdconsole.service import upkeep
 from sdconsole.source.generate import generate
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.ledger import Actor, begin, ensure_ledger, record_event
+from sdconsole.target.ledger.record import Actor, begin, ensure_ledger, record_event
 from tests.cli.conftest import Cli
 from tests.cli.library_runs import LIVE, deployed, schemas, settings_of, states
 from tests.cli.test_refusals import refused

@@ -107,9 +107,9 @@ def _take_out(*places: str, answer: Any = None) -> Callable[[], None]:
 
 
 _GUARDS: Mapping[str, Callable[[], None]] = {
-    "lock": _take_out("sdconsole.target.lock:_take", "sdconsole.target.lock:RunLock.check"),
+    "lock": _take_out("sdconsole.target.ledger.lock:_take", "sdconsole.target.ledger.lock:RunLock.check"),
     "digest check": _take_out("sdconsole.stages.cutover:changed_since"),
-    "switch token": _take_out("sdconsole.target.lost_reply:switch_committed", answer=False),
+    "switch token": _take_out("sdconsole.target.live.lost_reply:switch_committed", answer=False),
     "own switch": _take_out("sdconsole.stages.cutover:own_switch", "sdconsole.stages.rollback:own_switch"),
     "fsync": _take_out("os:fsync"),
     "link watch": _take_out("sdconsole.observe.link:_watch"),

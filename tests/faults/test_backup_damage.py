@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed
-from sdconsole.target.backup import verify_backup
+from sdconsole.target.backup.backups import verify_backup
 from tests.faults import checker
 from tests.faults.trials import Sites
 

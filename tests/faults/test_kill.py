@@ -13,7 +13,7 @@ from tests.faults.trials import COMPLETE, SIMPLE, STAGES, Fault, Site, Sites, Ta
 
 EDGES = (("stage_started", "after"), ("stage_finished", "before"), ("stage_finished", "after"))
 """Begun but nothing done; done but not yet on record; on record but nothing after it."""
-COMMIT = "sdconsole.target.attempt:commit"
+COMMIT = "sdconsole.target.live.attempt:commit"
 AROUND_COMMIT = [{"at": COMMIT, "when": when, "action": "kill"} for when in ("before", "after")]
 ROLLBACK_FAULTS: list[Fault] = [
     *AROUND_COMMIT,

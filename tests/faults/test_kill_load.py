@@ -22,7 +22,7 @@ START = f"""
 import sys
 from sdconsole.interfaces.cli.app import main
 from sdconsole.stages import loading
-from sdconsole.target import copy
+from sdconsole.target.load import copy
 
 loading.cores = lambda: {PROCESSES}
 copy._ROWS_PER_FETCH = 20
@@ -66,7 +66,7 @@ def leading(site: Site) -> Iterator[subprocess.Popen[bytes]]:
 def loaders(leader: int) -> list[psutil.Process]:
     """The processes that load rows for this one."""
     children = psutil.Process(leader).children(recursive=True)
-    return [child for child in children if "sdconsole.target.loader" in child.cmdline()]
+    return [child for child in children if "sdconsole.target.load.loader" in child.cmdline()]
 
 
 def until(met: Callable[[], bool], seconds: float, what: str) -> None:

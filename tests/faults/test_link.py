@@ -15,8 +15,8 @@ from tests.faults.proxy import How, Proxy, proxy
 from tests.faults.trials import SIMPLE, Fault, Site, Sites, pause_at, pause_when_started
 
 COMMIT = b"COMMIT\x00"
-BEFORE_COMMIT = pause_at("sdconsole.target.attempt:commit")
-IN_COPY = "sdconsole.target.copy:_converted"
+BEFORE_COMMIT = pause_at("sdconsole.target.live.attempt:commit")
+IN_COPY = "sdconsole.target.load.copy:_converted"
 COPY = b'COPY "servicedesk_v'
 
 
@@ -93,7 +93,7 @@ def commit_lost(site: Site, rng: random.Random, how: How, *, refuse_seconds: flo
 
 PATIENCE = {"sdconsole.observe.link:PAUSE_SECONDS": 0.3, "sdconsole.observe.link:PATIENCE_SECONDS": 1.5}
 """A short version of the time after which a silent link is given up."""
-RESOLVE = {"sdconsole.target.attempt:_RESOLVE_SECONDS": 2.0}
+RESOLVE = {"sdconsole.target.live.attempt:_RESOLVE_SECONDS": 2.0}
 SILENT_AT: dict[str, tuple[bytes, Fault]] = {
     "profile": (b"", pause_at("sdconsole.stages.profile:profile_database")),
     "load": (b"", pause_when_started("load")),

@@ -13,17 +13,17 @@ import psutil
 import psycopg
 import pytest
 
-from sdconsole.target.embedded import EmbeddedServer
+from sdconsole.target.embedded.server import EmbeddedServer
 from tests.faults.conftest import rehearse
 from tests.faults.processes import Launcher
 from tests.faults.trials import COMPLETE, SIMPLE, STAGES, Fault, Site, Sites, pause_at, pause_when_started
 
-IN_COPY = "sdconsole.target.copy:_converted"
+IN_COPY = "sdconsole.target.load.copy:_converted"
 PLACES: dict[str, Fault] = {
     "copy": pause_at(IN_COPY, nth=16),
     "validate": pause_at("sdconsole.stages.validate:run_queries"),
-    "before commit": pause_at("sdconsole.target.attempt:commit"),
-    "after commit": pause_at("sdconsole.target.attempt:commit", when="after"),
+    "before commit": pause_at("sdconsole.target.live.attempt:commit"),
+    "after commit": pause_at("sdconsole.target.live.attempt:commit", when="after"),
 }
 
 

@@ -14,10 +14,18 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ledger import Actor, begin, ensure_ledger, live_deployment, mark_ready, record_step, taken_names
-from sdconsole.target.live import Cutover, cut_over
+from sdconsole.target.ledger.record import (
+    Actor,
+    begin,
+    ensure_ledger,
+    live_deployment,
+    mark_ready,
+    record_step,
+    taken_names,
+)
+from sdconsole.target.live.switch import Cutover, cut_over
+from sdconsole.target.live.versions import rollback_target
 from sdconsole.target.names import new_version_name
-from sdconsole.target.versions import rollback_target
 
 TABLES: Mapping[str, str] = {
     "tickets": '"TKT-Ticket ID" bigint PRIMARY KEY, mark int, "TKT-Job#/Ref#" text, "share %" numeric(8,3)',

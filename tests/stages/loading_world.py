@@ -19,7 +19,7 @@ from sdconsole.source.open import inspect_source
 from sdconsole.stages import loading
 from sdconsole.stages.deployment import Context, Deployment
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.ledger import ensure_ledger
+from sdconsole.target.ledger.record import ensure_ledger
 from tests.stages.target_clean_file import write_clean
 
 RUN = "r-20261121-031500-0001"
@@ -111,6 +111,6 @@ def children(parent_pid: int | None = None) -> set[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == (parent_pid or os.getpid()) and b"sdconsole.target.loader" in words:
+        if parent == (parent_pid or os.getpid()) and b"sdconsole.target.load.loader" in words:
             found.add(int(entry.name))
     return found

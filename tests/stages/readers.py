@@ -18,9 +18,9 @@ from psycopg import IsolationLevel
 from psycopg.rows import TupleRow
 
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import live_deployment
-from sdconsole.target.live import LOCK_TIMEOUT_MS, Cutover, cut_over
-from sdconsole.target.live_views import publish
+from sdconsole.target.ledger.record import live_deployment
+from sdconsole.target.live.live_views import publish
+from sdconsole.target.live.switch import LOCK_TIMEOUT_MS, Cutover, cut_over
 from tests.stages.live_world import World
 
 Reader = psycopg.Connection[TupleRow]

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from sdconsole.contract.model import Column, Index, Reference, Table
-from sdconsole.quality.table_cleaner import create_table
+from sdconsole.quality.clean.table_cleaner import create_table
 from sdconsole.source.catalog import quote
 from sdconsole.target.connect import Connection
-from sdconsole.target.copy import load_table
-from sdconsole.target.ddl import create_indexes, create_version
+from sdconsole.target.load.copy import load_table
+from sdconsole.target.load.ddl import create_indexes, create_version
 
 VERSION = "servicedesk_v20261121_031500"
 

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import CheckFailed, DeadlineExceeded, Interrupted, OperationFailed, SdconsoleError
-from sdconsole.target.backup import (
+from sdconsole.target.backup.backups import (
     Backup,
     BackupToolMissing,
     backup_source,
@@ -205,7 +205,7 @@ def test_a_manifest_that_cannot_be_written_leaves_no_backup(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sdconsole.target.backup_manifest._encode", refuse)
+    monkeypatch.setattr("sdconsole.target.backup.manifest._encode", refuse)
     with pytest.raises(OperationFailed) as caught:
         copied(export, folder)
     assert slug_of(caught) == "disk-full"
@@ -512,7 +512,7 @@ def test_a_killed_console_leaves_no_backup_and_the_next_one_cleans_up(export: Pa
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from sdconsole.target.backup import backup_source
+from sdconsole.target.backup.backups import backup_source
 
 def die(done, total):
     if done:

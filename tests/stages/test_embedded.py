@@ -27,8 +27,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sdconsole.errors import OperationFailed, TargetUnreachable, UsageError
 from sdconsole.target import binaries
 from sdconsole.target.binaries import SETTING, find_programs
-from sdconsole.target.embedded import EmbeddedServer
-from sdconsole.target.postmaster import find_backends, find_postmaster
+from sdconsole.target.embedded.postmaster import find_backends, find_postmaster
+from sdconsole.target.embedded.server import EmbeddedServer
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="needs root to become somebody else")
@@ -123,7 +123,7 @@ def stranger() -> Stranger:
     for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
         found = Stranger(uid, python)
         try:
-            out, _ = found.run("import psycopg, sdconsole.target.embedded; print('fine')")
+            out, _ = found.run("import psycopg, sdconsole.target.embedded.server; print('fine')")
         except PermissionError:
             continue
         if out == "fine\n":
@@ -134,7 +134,7 @@ def stranger() -> Stranger:
 START = """
     import sys
     from pathlib import Path
-    from sdconsole.target.embedded import EmbeddedServer
+    from sdconsole.target.embedded.server import EmbeddedServer
     print(EmbeddedServer(Path(sys.argv[1]), durable=False).start().pid, flush=True)
 """
 
@@ -517,7 +517,7 @@ def test_an_ordinary_user_runs_the_server_as_themselves(stranger: Stranger) -> N
         import sys, subprocess
         from pathlib import Path
         import psutil
-        from sdconsole.target.embedded import EmbeddedServer
+        from sdconsole.target.embedded.server import EmbeddedServer
         server = EmbeddedServer(Path(sys.argv[1]), durable=False)
         try:
             status = server.start()
@@ -541,7 +541,7 @@ def test_a_stranger_is_refused_and_changes_nothing(server: EmbeddedServer, stran
         import sys
         from pathlib import Path
         from sdconsole.errors import OperationFailed
-        from sdconsole.target.embedded import EmbeddedServer
+        from sdconsole.target.embedded.server import EmbeddedServer
         for call in (EmbeddedServer.start, EmbeddedServer.status):
             try:
                 call(EmbeddedServer(Path(sys.argv[1])))
@@ -563,7 +563,7 @@ def test_a_small_shared_memory_file_system_does_not_fail_parallel_queries(tmp_pa
         import subprocess, sys
         from pathlib import Path
         import psycopg
-        from sdconsole.target.embedded import EmbeddedServer
+        from sdconsole.target.embedded.server import EmbeddedServer
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/dev/shm"], check=True)
         server = EmbeddedServer(Path(sys.argv[1]), durable=False)
         try:

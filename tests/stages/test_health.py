@@ -27,7 +27,7 @@ from sdconsole.observe.health import HealthWatch
 from sdconsole.quality.scratch import temporary_folder
 from sdconsole.service import running
 from sdconsole.source.generate import generate
-from sdconsole.target.lock import RunLock
+from sdconsole.target.ledger.lock import RunLock
 from tests.cli.library_runs import LIVE, schemas, settings_of, states
 from tests.conftest import Database
 

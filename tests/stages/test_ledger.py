@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed, OperationFailed
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ledger import (
+from sdconsole.target.ledger.record import (
     ALLOWED_MOVES,
     VersionState,
     begin,
@@ -31,8 +31,8 @@ from sdconsole.target.ledger import (
     steps,
     taken_names,
 )
-from sdconsole.target.live import drift
-from sdconsole.target.versions import Pruned, prune, versions
+from sdconsole.target.live.switch import drift
+from sdconsole.target.live.versions import Pruned, prune, versions
 from tests.stages.live_world import World
 
 

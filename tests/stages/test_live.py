@@ -14,17 +14,17 @@ from psycopg.conninfo import make_conninfo
 from sdconsole.contract.model import Column, Table
 from sdconsole.errors import CheckFailed, Interrupted
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import (
+from sdconsole.target.ledger.record import (
     VersionState,
     deployment_of,
     events,
     live_deployment,
     mark_ready,
 )
-from sdconsole.target.live import cut_over, drift, live_version
-from sdconsole.target.live_views import view_changes
+from sdconsole.target.live.live_views import view_changes
+from sdconsole.target.live.switch import cut_over, drift, live_version
+from sdconsole.target.live.versions import prune, rollback_target
 from sdconsole.target.schema_shape import shapes
-from sdconsole.target.versions import prune, rollback_target
 from tests.stages.live_world import TABLES, World
 
 

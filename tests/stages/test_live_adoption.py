@@ -11,12 +11,12 @@ import pytest
 from psycopg import sql
 
 from sdconsole.errors import CheckFailed
-from sdconsole.target.adoption import adopt, survey
 from sdconsole.target.connect import Connection, connect
-from sdconsole.target.ledger import VersionState, deployment_of, ensure_ledger, events
-from sdconsole.target.live import drift, live_version
+from sdconsole.target.ledger.record import VersionState, deployment_of, ensure_ledger, events
+from sdconsole.target.live.adoption import adopt, survey
+from sdconsole.target.live.switch import drift, live_version
+from sdconsole.target.live.versions import versions
 from sdconsole.target.schema_shape import shapes
-from sdconsole.target.versions import versions
 from tests.stages.live_world import World
 from tests.stages.test_live import names_in
 

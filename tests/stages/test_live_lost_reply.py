@@ -14,11 +14,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sdconsole.errors import ChangedNotUndone, TargetUnreachable
-from sdconsole.target import attempt
 from sdconsole.target.connect import Connection, connect
-from sdconsole.target.ledger import VersionState, deployment_of, events, live_deployment
-from sdconsole.target.live import Cutover, cut_over, drift, live_version
-from sdconsole.target.lost_reply import OpenTransaction, committed
+from sdconsole.target.ledger.record import VersionState, deployment_of, events, live_deployment
+from sdconsole.target.live import attempt
+from sdconsole.target.live.lost_reply import OpenTransaction, committed
+from sdconsole.target.live.switch import Cutover, cut_over, drift, live_version
 from tests.stages.live_world import World
 
 COMMIT = b"COMMIT\x00"

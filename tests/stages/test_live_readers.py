@@ -13,11 +13,11 @@ import pytest
 from psycopg import sql
 
 from sdconsole.errors import DeadlineExceeded, Interrupted
-from sdconsole.target.blockers import Blockers, Lookout, cancel_blocker, end_blocker
 from sdconsole.target.connect import Connection
-from sdconsole.target.cutover import LockOrder, run_within_budget
-from sdconsole.target.ledger import VersionState, deployment_of
-from sdconsole.target.live import drift, live_version
+from sdconsole.target.ledger.record import VersionState, deployment_of
+from sdconsole.target.live.blockers import Blockers, Lookout, cancel_blocker, end_blocker
+from sdconsole.target.live.cutover import LockOrder, run_within_budget
+from sdconsole.target.live.switch import drift, live_version
 from tests.stages.live_world import World
 from tests.stages.readers import (
     Reader,

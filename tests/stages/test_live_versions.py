@@ -11,11 +11,11 @@ from psycopg import sql
 
 from sdconsole.errors import CheckFailed, OperationFailed
 from sdconsole.target.connect import Connection
-from sdconsole.target.ledger import Actor, VersionState, deployment_of, deployments, events, move
-from sdconsole.target.live import drift
-from sdconsole.target.lock import acquire
+from sdconsole.target.ledger.lock import acquire
+from sdconsole.target.ledger.record import Actor, VersionState, deployment_of, deployments, events, move
+from sdconsole.target.live.switch import drift
+from sdconsole.target.live.versions import Pruned, drop_version, prune, rollback_target, versions
 from sdconsole.target.schema_shape import schema_exists
-from sdconsole.target.versions import Pruned, drop_version, prune, rollback_target, versions
 from tests.stages.live_world import World
 
 OTHER = Actor("r-20260202-000000-0002", "ben", "ops-2")

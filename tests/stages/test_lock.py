@@ -17,11 +17,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sdconsole.errors import CheckFailed, TargetLocked, TargetUnreachable
-from sdconsole.target import lock as lock_module
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ghosts import end_ghosts, ghosts
-from sdconsole.target.ledger import events
-from sdconsole.target.lock import RunLock, acquire, holder, pooler_evidence
+from sdconsole.target.ledger import lock as lock_module
+from sdconsole.target.ledger.ghosts import end_ghosts, ghosts
+from sdconsole.target.ledger.lock import RunLock, acquire, holder, pooler_evidence
+from sdconsole.target.ledger.record import events
 from tests.stages.live_world import World
 
 RUN = "r-20260101-000000-{:04x}"
@@ -94,9 +94,9 @@ def test_of_many_runs_started_at_once_exactly_one_wins(world: World) -> None:
 
 HOLD = """
 import sys, time
-from sdconsole.target import lock as lock_module
+from sdconsole.target.ledger import lock as lock_module
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.lock import acquire
+from sdconsole.target.ledger.lock import acquire
 target = Target("test", sys.argv[1], "servicedesk", "")
 lock = acquire(connect(target, application="sdconsole:" + sys.argv[2]), target, sys.argv[2], operator="bob", host="h2")
 lock.update_stage("validate")

@@ -25,14 +25,14 @@ from sdconsole.errors import CheckFailed, Interrupted, OperationFailed, TargetUn
 from sdconsole.source.open import open_source
 from sdconsole.stages import loading
 from sdconsole.stages.loading import FEW_ROWS, MANY_ROWS, Lanes, actor, discard_apart, lanes
-from sdconsole.target import load_order
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ledger import mark_ready, steps
-from sdconsole.target.ledger_rows import VersionState, deployment_of
-from sdconsole.target.load_order import divided, whole_tables
-from sdconsole.target.loader_pool import LoaderPool
-from sdconsole.target.throttle import throttle
-from sdconsole.target.validate import validate_version
+from sdconsole.target.ledger.record import mark_ready, steps
+from sdconsole.target.ledger.rows import VersionState, deployment_of
+from sdconsole.target.load import order as load_order
+from sdconsole.target.load.order import divided, whole_tables
+from sdconsole.target.load.pool import LoaderPool
+from sdconsole.target.load.throttle import throttle
+from sdconsole.target.proof.validate import validate_version
 from tests.conftest import Database
 from tests.stages.loading_world import LARGE, TABLES, VERSION, children, clean_file, context, load
 from tests.stages.target_clean_file import write_clean

@@ -17,15 +17,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.errors import CheckFailed, Interrupted
-from sdconsole.target import dump
-from sdconsole.target.archive import open_archive, split_script
-from sdconsole.target.backup import Backup, dump_version
+from sdconsole.target.backup import dump
+from sdconsole.target.backup.archive import open_archive, split_script
+from sdconsole.target.backup.backups import Backup, dump_version
+from sdconsole.target.backup.restore import Restored, rehearse_restore, restore_version
 from sdconsole.target.catalog import SchemaShape, read_schema
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.embedded import EmbeddedServer
-from sdconsole.target.ledger import Actor, begin, ensure_ledger
-from sdconsole.target.ledger import steps as ledger_steps
-from sdconsole.target.restore import Restored, rehearse_restore, restore_version
+from sdconsole.target.embedded.server import EmbeddedServer
+from sdconsole.target.ledger.record import Actor, begin, ensure_ledger
+from sdconsole.target.ledger.record import steps as ledger_steps
 from tests.conftest import Database
 
 RUN = "r-20261121-031500-7f3a"

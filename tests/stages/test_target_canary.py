@@ -14,9 +14,9 @@ from sdconsole.contract.model import Column, Reference, Table
 from sdconsole.core.model import CheckStatus
 from sdconsole.errors import Interrupted, UsageError
 from sdconsole.source.catalog import quote
-from sdconsole.target.canary import build_canary
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.validate import validate_version
+from sdconsole.target.proof.canary import build_canary
+from sdconsole.target.proof.validate import validate_version
 from tests.conftest import Database
 from tests.stages.target_clean_file import TABLES, VERSION, Rows, load, sample_rows, ticket, write_clean
 

@@ -13,10 +13,10 @@ from psycopg import sql
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, Index, Table
 from sdconsole.errors import OperationFailed, UsageError
-from sdconsole.target.blueprint import plan_table, plan_tables
 from sdconsole.target.catalog import SchemaShape, read_schema, schema_names
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.ddl import create_indexes, create_version, drop_version
+from sdconsole.target.load.blueprint import plan_table, plan_tables
+from sdconsole.target.load.ddl import create_indexes, create_version, drop_version
 from tests.conftest import Database
 from tests.stages.target_clean_file import COMMENTS, TABLES, TICKETS, TIMESHEETS, VERSION
 

@@ -19,9 +19,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from sdconsole.contract.model import Column, Table
-from sdconsole.target.clean_file import open_clean
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.fingerprint import (
+from sdconsole.target.load.clean_file import open_clean
+from sdconsole.target.proof.fingerprint import (
     TableFingerprint,
     difference,
     differences,

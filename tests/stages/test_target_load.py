@@ -16,9 +16,9 @@ from psycopg import sql
 from sdconsole.contract.model import Column, Table
 from sdconsole.errors import Interrupted, OperationFailed, TargetUnreachable
 from sdconsole.target.connect import Connection, Target, classify, connect
-from sdconsole.target.copy import load_table
-from sdconsole.target.ddl import create_version
-from sdconsole.target.fingerprint import target_fingerprint
+from sdconsole.target.load.copy import load_table
+from sdconsole.target.load.ddl import create_version
+from sdconsole.target.proof.fingerprint import target_fingerprint
 from tests.conftest import Database
 from tests.stages.target_clean_file import TABLES, TICKETS, VERSION, load, sample_rows, ticket, write_clean
 

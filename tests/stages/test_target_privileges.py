@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.target.connect import Target, connect
-from sdconsole.target.ddl import create_version
-from sdconsole.target.privileges import MissingRight, privileges
+from sdconsole.target.load.ddl import create_version
+from sdconsole.target.rights.privileges import MissingRight, privileges
 from tests.conftest import Database
 from tests.stages.target_clean_file import TABLES, VERSION
 

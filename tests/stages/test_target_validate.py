@@ -17,7 +17,7 @@ from psycopg import sql
 from sdconsole.core.model import CheckStatus
 from sdconsole.errors import Interrupted, OperationFailed
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.validate import Finding, validate_version
+from sdconsole.target.proof.validate import Finding, validate_version
 from tests.conftest import Database
 from tests.stages.target_clean_file import COMMENTS, TABLES, TICKETS, VERSION, load, sample_rows, write_clean
 
@@ -220,7 +220,7 @@ def test_validation_can_be_stopped_while_the_server_is_busy(loaded: Loaded, monk
         if time.monotonic() - started > 0.5:
             raise Interrupted(cause="the operator")
 
-    monkeypatch.setattr("sdconsole.target.validate.target_fingerprint", slow)
+    monkeypatch.setattr("sdconsole.target.proof.validate.target_fingerprint", slow)
     started = time.monotonic()
     with pytest.raises(Interrupted):
         validate_version(loaded.connection, VERSION, TABLES, loaded.clean, progress=stop)

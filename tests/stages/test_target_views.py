@@ -11,7 +11,7 @@ import pytest
 
 from sdconsole.contract.model import Column, Table
 from sdconsole.target.connect import Connection, Target, connect
-from sdconsole.target.views import product_views
+from sdconsole.target.load.views import product_views
 from tests.conftest import Database
 from tests.stages.target_clean_file import (
     COMMENTS,

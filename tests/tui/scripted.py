@@ -29,12 +29,12 @@ from sdconsole.core.projection import RunState, fold, step
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation, StageContext
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
-from sdconsole.quality.profile_model import Profile
+from sdconsole.quality.profile.model import Profile
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.mailbox import Mailbox
 from sdconsole.service.reviewing import DateQuestion
 from sdconsole.service.upkeep import TargetLook
-from sdconsole.target.versions import VersionRow
+from sdconsole.target.live.versions import VersionRow
 
 Work = Callable[[StageContext[None]], StageResult]
 

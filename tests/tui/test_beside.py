@@ -24,8 +24,8 @@ from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.run_screen import RunScreen
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.reviewing import DateQuestion, Reading
-from sdconsole.target.ledger import VersionState
-from sdconsole.target.versions import VersionRow
+from sdconsole.target.ledger.record import VersionState
+from sdconsole.target.live.versions import VersionRow
 from tests.tui.driving import console, field, painted, play, until, until_asked, until_ended, words
 from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun
 from tests.tui.test_attach import shows

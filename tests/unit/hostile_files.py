@@ -16,10 +16,10 @@ from pathlib import Path
 
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import SdconsoleError
-from sdconsole.quality.clean import clean_database
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.score import score_file
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.clean.writing import clean_database
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.score.scoring import score_file
 from sdconsole.source.open import snapshot
 
 SECONDS = 10

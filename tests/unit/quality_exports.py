@@ -12,13 +12,13 @@ from typing import Any
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Contract
-from sdconsole.quality.clean import clean_database
-from sdconsole.quality.clean_report import CleanReport
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import Profile
-from sdconsole.quality.score import score_file
-from sdconsole.quality.score_model import Phase, Score
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.clean.report import CleanReport
+from sdconsole.quality.clean.writing import clean_database
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import Profile
+from sdconsole.quality.score.model import Phase, Score
+from sdconsole.quality.score.scoring import score_file
 from sdconsole.source.catalog import quote
 from sdconsole.source.open import source_digest
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, Contract, DateOrder, Kind, Table
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import Profile
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import Profile
 from sdconsole.source.catalog import quote
 
 CONTRACT = load_contract(None)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sdconsole.target.backup_manifest import Backup, Kind, Manifest
-from sdconsole.target.backup_retention import judge_backups
+from sdconsole.target.backup.manifest import Backup, Kind, Manifest
+from sdconsole.target.backup.retention import judge_backups
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

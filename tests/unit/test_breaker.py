@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sdconsole.quality.breaker import BreakerVerdict, Limits, ReasonKind, judge
+from sdconsole.quality.profile.breaker import BreakerVerdict, Limits, ReasonKind, judge
 from tests.unit.small_databases import profile_of, write_column, write_export, write_table
 
 CREATED = ("comments", "created_time")

@@ -9,7 +9,7 @@ import pytest
 
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import GateFailed
-from sdconsole.quality.audit import Change, audit_trail, read_audit
+from sdconsole.quality.clean.audit import Change, audit_trail, read_audit
 from sdconsole.source.generate import generate
 from tests.unit.quality_exports import Cleaned, clean, clean_rows, content, perfect, write
 

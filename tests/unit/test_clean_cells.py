@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, DateOrder
-from sdconsole.quality.cells import compile_reader
-from sdconsole.quality.dates import DateReader
-from sdconsole.quality.numbers import canonical_decimal
+from sdconsole.quality.clean.cells import compile_reader
+from sdconsole.quality.clean.numbers import canonical_decimal
+from sdconsole.quality.dates.reading import DateReader
 from sdconsole.quality.outcome import Fault, Outcome, Reader
 from sdconsole.quality.texts import normalise
 

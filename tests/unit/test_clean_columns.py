@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, DateOrder
-from sdconsole.quality.cells import compile_reader
-from sdconsole.quality.columns import ColumnCleaner
-from sdconsole.quality.dates import DateReader
+from sdconsole.quality.clean.cells import compile_reader
+from sdconsole.quality.clean.columns import ColumnCleaner
+from sdconsole.quality.dates.reading import DateReader
 
 CONTRACT = load_contract(None)
 DATES = DateReader("UTC", datetime(2020, 1, 1), datetime(2025, 12, 21))

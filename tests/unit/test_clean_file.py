@@ -20,9 +20,9 @@ import pytest
 
 from sdconsole.contract.model import Column, Contract, Table
 from sdconsole.errors import CheckFailed, GateFailed, Interrupted, OperationFailed, SourceRefused, UsageError
-from sdconsole.quality.clean import clean_database
-from sdconsole.quality.clean_report import CleanReport, clean_report_from_dict
-from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.clean.quarantine import QUARANTINE
+from sdconsole.quality.clean.report import CleanReport, clean_report_from_dict
+from sdconsole.quality.clean.writing import clean_database
 from tests.unit.quality_exports import AS_OF, CONTRACT, clean, clean_rows, content, perfect, profiled, select, write
 
 KINDS = Contract(

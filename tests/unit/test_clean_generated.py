@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sdconsole.contract.load import load_contract
-from sdconsole.quality.quarantine import QUARANTINE
-from sdconsole.quality.score_model import Phase
+from sdconsole.quality.clean.quarantine import QUARANTINE
+from sdconsole.quality.score.model import Phase
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import Expect, generate, read_defects
 from tests.unit.quality_exports import Cleaned, clean, content, select

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, Contract, Table
-from sdconsole.quality import table_cleaner
-from sdconsole.quality.columns import SAMPLES
-from sdconsole.quality.quarantine import QUARANTINE
+from sdconsole.quality.clean import table_cleaner
+from sdconsole.quality.clean.columns import SAMPLES
+from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import generate
 from tests.unit.quality_exports import Cleaned, clean, content

@@ -11,9 +11,9 @@ import pytest
 from sdconsole.contract.load import parse_contract
 from sdconsole.contract.model import Contract, DateOrder, Reference, Table
 from sdconsole.errors import SourceRefused, UsageError
-from sdconsole.quality.contract_lint import lint_text
-from sdconsole.quality.draft import draft_contract
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.profile.draft import draft_contract
+from sdconsole.quality.score.contract_lint import lint_text
 from sdconsole.source.claim import claimed
 from tests.unit.small_databases import profile_of, write_table
 

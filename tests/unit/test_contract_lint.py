@@ -14,7 +14,7 @@ from sdconsole.contract.load import parse_contract
 from sdconsole.contract.toml_lines import line_numbers, nearest_line
 from sdconsole.contract.toml_text import comment, toml
 from sdconsole.errors import UsageError
-from sdconsole.quality.contract_lint import lint_contract, lint_text
+from sdconsole.quality.score.contract_lint import lint_contract, lint_text
 
 BUILT_IN = resources.files("sdconsole.contract").joinpath("servicedesk.toml").read_text(encoding="utf-8")
 SMALL = """\

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import DateOrder
-from sdconsole.quality.dates import (
+from sdconsole.quality.dates.reading import (
     FRACTION_CUT,
     IMPOSSIBLE,
     INFERRED,

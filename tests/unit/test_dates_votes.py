@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdconsole.contract.model import DateOrder
-from sdconsole.quality.dates import OTHER_ORDER, TWO_DIGIT_YEAR, DateReader, DateShape
-from sdconsole.quality.votes import Votes
+from sdconsole.quality.dates.reading import OTHER_ORDER, TWO_DIGIT_YEAR, DateReader, DateShape
+from sdconsole.quality.dates.votes import Votes
 
 READER = DateReader("UTC", datetime(2020, 1, 1), datetime(2025, 12, 1))
 

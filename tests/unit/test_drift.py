@@ -11,8 +11,8 @@ import pytest
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, Contract, Reference, Table
-from sdconsole.quality.drift import movements
-from sdconsole.quality.drift_model import (
+from sdconsole.quality.drift.compare import movements
+from sdconsole.quality.drift.model import (
     Baseline,
     DriftReport,
     Moved,
@@ -21,8 +21,8 @@ from sdconsole.quality.drift_model import (
     Thresholds,
     drift_from_dict,
 )
-from sdconsole.quality.drift_seen import seen
-from sdconsole.quality.schema_drift import against_contract, against_previous
+from sdconsole.quality.drift.schema_drift import against_contract, against_previous
+from sdconsole.quality.drift.seen import seen
 from tests.unit.small_databases import Rows, profile_of, write_export, write_table
 
 COLUMNS = ["id INTEGER", "note TEXT", "status TEXT", "hours REAL", "made TIMESTAMP", "ticket INTEGER"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import DateOrder, Kind
-from sdconsole.quality.dates import DateReader, read_date
-from sdconsole.quality.votes import Votes
+from sdconsole.quality.dates.reading import DateReader, read_date
+from sdconsole.quality.dates.votes import Votes
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import Expect, generate, read_defects
 from sdconsole.source.generate import date_shapes as shapes

@@ -12,9 +12,9 @@ import pytest
 
 from sdconsole.contract.model import Kind
 from sdconsole.errors import Interrupted, UsageError
-from sdconsole.quality import column_pass, distinct
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import (
+from sdconsole.quality.profile import column_pass, distinct
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import (
     ColumnProfile,
     IssueKind,
     IssueSeverity,
@@ -243,7 +243,7 @@ def test_every_row_is_read_by_one_select_a_table(tmp_path: Path, monkeypatch: py
         connection.set_trace_callback(statements.append)
         return connection
 
-    monkeypatch.setattr("sdconsole.quality.profile.open_source", traced)
+    monkeypatch.setattr("sdconsole.quality.profile.database.open_source", traced)
     profile_of(path)
     scans = [sql for sql in statements if 'FROM "tickets"' in sql and "count(*)" not in sql]
     assert len(scans) == 1

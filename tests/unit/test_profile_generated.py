@@ -12,9 +12,9 @@ import pytest
 
 from sdconsole.contract.model import DateOrder, Kind
 from sdconsole.errors import UsageError
-from sdconsole.quality.breaker import ReasonKind, judge
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import ColumnProfile, IssueKind, Profile, Recommendation
+from sdconsole.quality.profile.breaker import ReasonKind, judge
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import ColumnProfile, IssueKind, Profile, Recommendation
 from sdconsole.source.generate import Manifest, generate, read_defects, read_manifest
 from tests.unit.small_databases import CONTRACT, profile_of
 

@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from sdconsole.errors import Interrupted, OperationFailed, SourceRefused
-from sdconsole.quality import part_readers, table_parts
-from sdconsole.quality.part_order import Order
-from sdconsole.quality.part_readers import readers_for
-from sdconsole.quality.profile import profile_database
-from sdconsole.quality.profile_model import Profile
-from sdconsole.quality.table_parts import Part, cut
+from sdconsole.quality.profile import part_readers, table_parts
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.quality.profile.model import Profile
+from sdconsole.quality.profile.part_order import Order
+from sdconsole.quality.profile.part_readers import readers_for
+from sdconsole.quality.profile.table_parts import Part, cut
 from sdconsole.source.catalog import read_catalog
 from sdconsole.source.file_check import identity
 from sdconsole.source.generate import generate
@@ -44,7 +44,7 @@ def reader_ids() -> list[int]:
     return [
         child.pid
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "sdconsole.quality.part_reader" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE and "sdconsole.quality.profile.part_reader" in child.cmdline()
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_the_one_held_open_is_not_read_by_the_second_process(
     export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = profile_with(export, 1)
-    monkeypatch.setattr("sdconsole.quality.profile.identity", lambda _path: None)
+    monkeypatch.setattr("sdconsole.quality.profile.database.identity", lambda _path: None)
     assert profile_with(export, 2) == alone
 
 
@@ -191,7 +191,7 @@ def test_a_reader_ends_when_its_owner_is_killed() -> None:
     script = (
         "import sys, time\n"
         "from sdconsole.core.other_process import start_process\n"
-        "print(start_process('sdconsole.quality.part_reader').process.pid, flush=True)\n"
+        "print(start_process('sdconsole.quality.profile.part_reader').process.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:

@@ -11,9 +11,9 @@ import pytest
 
 from sdconsole.contract.model import DateOrder
 from sdconsole.errors import SdconsoleError
-from sdconsole.quality.breaker import judge
-from sdconsole.quality.profile_model import Profile, ValueClass, profile_from_dict
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.profile.breaker import judge
+from sdconsole.quality.profile.model import Profile, ValueClass, profile_from_dict
 from tests.unit.small_databases import CONTRACT, profile_of
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

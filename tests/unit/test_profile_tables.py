@@ -11,9 +11,10 @@ import pytest
 
 from sdconsole.contract.model import DateOrder
 from sdconsole.errors import UsageError
-from sdconsole.quality import date_account, row_codes
-from sdconsole.quality.dates import DateShape
-from sdconsole.quality.profile_model import DateFacts, Issue, IssueKind, IssueSeverity, Profile, TableProfile
+from sdconsole.quality import row_codes
+from sdconsole.quality.dates.reading import DateShape
+from sdconsole.quality.profile import date_account
+from sdconsole.quality.profile.model import DateFacts, Issue, IssueKind, IssueSeverity, Profile, TableProfile
 from tests.unit.small_databases import CONTRACT, profile_of, write_export, write_table
 
 Cells = dict[tuple[str, str], Sequence[object]]

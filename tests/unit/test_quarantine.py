@@ -14,7 +14,7 @@ import pytest
 
 from sdconsole.contract.model import Kind
 from sdconsole.errors import UsageError
-from sdconsole.quality.quarantine import (
+from sdconsole.quality.clean.quarantine import (
     QUARANTINE,
     QUARANTINE_TABLE,
     Finding,

@@ -9,8 +9,8 @@ import pytest
 
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Dimension, Severity
-from sdconsole.quality.rule_groups import rule_ids
-from sdconsole.quality.rules import CHECK_KINDS, GROUP_KINDS
+from sdconsole.quality.score.rule_groups import rule_ids
+from sdconsole.quality.score.rules import CHECK_KINDS, GROUP_KINDS
 
 CONTRACT = load_contract(None)
 RULES = {rule.id: rule for rule in CONTRACT.rules}

@@ -13,8 +13,8 @@ import pytest
 
 from sdconsole.contract.model import Dimension, Rule, Severity
 from sdconsole.errors import Interrupted, UsageError
-from sdconsole.quality.rules import ticking
-from sdconsole.quality.score_model import RuleResult
+from sdconsole.quality.score.model import RuleResult
+from sdconsole.quality.score.rules import ticking
 from tests.unit.quality_exports import CONTRACT, Cleaned, Rows, clean, perfect, select, write
 
 

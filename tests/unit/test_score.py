@@ -14,10 +14,10 @@ import pytest
 from sdconsole.contract.model import Contract, Dimension
 from sdconsole.core.model import StageName
 from sdconsole.errors import GateFailed, Interrupted
-from sdconsole.quality.clean_report import CleanReport
-from sdconsole.quality.score import score_connection, score_file, split_points
-from sdconsole.quality.score_model import Score, grade_of, score_from_dict
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.clean.report import CleanReport
+from sdconsole.quality.drift.shape import deployed_tables
+from sdconsole.quality.score.model import Score, grade_of, score_from_dict
+from sdconsole.quality.score.scoring import score_connection, score_file, split_points
 from tests.unit.quality_exports import AS_OF, CONTRACT, MINIMUM, Rows, clean, clean_rows, perfect, select, silent, write
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdconsole.quality.score_model import Score
+from sdconsole.quality.score.model import Score
 from tests.unit.quality_exports import CONTRACT, Rows, clean, clean_rows, content, perfect
 
 SEEDS = range(4)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdconsole.contract.model import DateOrder, Table
-from sdconsole.quality.shape import deployed_tables
+from sdconsole.quality.drift.shape import deployed_tables
 from tests.unit.small_databases import CONTRACT, profile_of, write_column, write_export, write_table
 
 MANY = 40

@@ -17,8 +17,8 @@ from sdconsole.interfaces.cli.output import table, write_json, write_message, wr
 from sdconsole.interfaces.cli.progress import ProgressMode
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.service import upkeep
-from sdconsole.target.backup import Backup
-from sdconsole.target.backup_retention import Judged
+from sdconsole.target.backup.backups import Backup
+from sdconsole.target.backup.retention import Judged
 
 backups_app = typer.Typer(no_args_is_help=True, help="List, verify and thin out the backups of exports and versions.")
 

@@ -14,7 +14,7 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_result
 from sdconsole.interfaces.cli.progress import duration_text
 from sdconsole.interfaces.safe_text import safe_text
-from sdconsole.target.blockers import Blocker
+from sdconsole.target.live.blockers import Blocker
 
 Run = Annotated[
     str | None,

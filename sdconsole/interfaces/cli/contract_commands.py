@@ -14,8 +14,8 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.safe_text import safe_text
-from sdconsole.quality.contract_lint import lint_contract
-from sdconsole.quality.draft import draft_contract
+from sdconsole.quality.profile.draft import draft_contract
+from sdconsole.quality.score.contract_lint import lint_contract
 from sdconsole.service.targets import contract_of
 from sdconsole.source.claim import claimed
 from sdconsole.source.open import new_file, refuse_same_file

@@ -13,8 +13,8 @@ from sdconsole.config import load_settings
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import write_json, write_result
 from sdconsole.interfaces.exit_codes import ExitCode
-from sdconsole.target.embedded import ServerStatus
-from sdconsole.target.logins import DATABASE
+from sdconsole.target.embedded.logins import DATABASE
+from sdconsole.target.embedded.server import ServerStatus
 
 db_app = typer.Typer(no_args_is_help=True, help="The embedded PostgreSQL server: start, stop, status, psql, dsn.")
 Database = Annotated[str, typer.Option("--database", help="A database on the server.")]

@@ -19,7 +19,7 @@ from sdconsole.errors import CheckFailed, GateFailed, SdconsoleError, UsageError
 from sdconsole.interfaces.cli import metric_text as text
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import show_error, table, write_json, write_message, write_result
-from sdconsole.quality.quarantine import safe_cell
+from sdconsole.quality.clean.quarantine import safe_cell
 from sdconsole.service import metrics as service
 
 metrics_app = typer.Typer(no_args_is_help=True, help="The dashboards' figures: look at them, compare two versions.")

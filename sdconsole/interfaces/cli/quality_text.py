@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sdconsole.interfaces.safe_text import safe_text
-from sdconsole.quality.clean_report import CleanReport, ColumnReport
-from sdconsole.quality.profile_model import Issue, IssueKind, Profile
+from sdconsole.quality.clean.report import CleanReport, ColumnReport
+from sdconsole.quality.profile.model import Issue, IssueKind, Profile
 
 _MOST_ISSUES = 25
 _MOST_COLUMNS = 25

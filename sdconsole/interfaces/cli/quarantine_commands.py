@@ -13,7 +13,7 @@ from sdconsole.errors import UsageError
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
 from sdconsole.interfaces.safe_text import safe_text
-from sdconsole.quality.quarantine import export_csv, findings, read_entries
+from sdconsole.quality.clean.quarantine import export_csv, findings, read_entries
 from sdconsole.source.claim import claimed
 from sdconsole.source.open import refuse_same_file
 from sdconsole.stages.kept import kept_quarantine

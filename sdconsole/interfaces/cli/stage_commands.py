@@ -23,10 +23,10 @@ from sdconsole.interfaces.cli.options import Output, RunOptions
 from sdconsole.interfaces.cli.output import write_message, write_result
 from sdconsole.interfaces.cli.progress import ProgressMode
 from sdconsole.interfaces.cli.quality_text import clean_lines, profile_lines
-from sdconsole.quality.clean_report import clean_report_from_dict
-from sdconsole.quality.junit import junit_xml
-from sdconsole.quality.profile_model import profile_from_dict
-from sdconsole.quality.score_model import score_from_dict
+from sdconsole.quality.clean.report import clean_report_from_dict
+from sdconsole.quality.profile.model import profile_from_dict
+from sdconsole.quality.score.junit import junit_xml
+from sdconsole.quality.score.model import score_from_dict
 from sdconsole.service import DeployRequest
 from sdconsole.source.open import check_output, new_file, refuse_same_file
 from sdconsole.stages.kept import refused_quarantine

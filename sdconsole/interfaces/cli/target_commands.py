@@ -15,8 +15,8 @@ from sdconsole.interfaces.cli.look_commands import versions_app
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.service import upkeep
-from sdconsole.target.ledger_rows import Deployment
-from sdconsole.target.setup_role import DEPLOYER
+from sdconsole.target.ledger.rows import Deployment
+from sdconsole.target.rights.setup_role import DEPLOYER
 
 
 def register(app: typer.Typer) -> None:

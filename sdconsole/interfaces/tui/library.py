@@ -17,11 +17,11 @@ from sdconsole.core.plan import Plan
 from sdconsole.core.projection import RunState
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation
-from sdconsole.quality.profile_model import Profile
+from sdconsole.quality.profile.model import Profile
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.reviewing import DateQuestion
 from sdconsole.service.upkeep import TargetLook
-from sdconsole.target.versions import VersionRow
+from sdconsole.target.live.versions import VersionRow
 
 ProgressCall = Callable[[int, int | None], None]
 """`(done, total)`; it may raise Interrupted."""

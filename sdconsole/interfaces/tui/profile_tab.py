@@ -9,7 +9,7 @@ from textual.widgets import DataTable, Static
 
 from sdconsole.interfaces.safe_text import safe
 from sdconsole.interfaces.tui.look import Look
-from sdconsole.quality.profile_model import ColumnProfile, Profile
+from sdconsole.quality.profile.model import ColumnProfile, Profile
 
 HEADER = ("column", "type", "sure", "missing", "different", "dates")
 SHOWN = 400

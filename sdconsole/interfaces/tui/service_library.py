@@ -16,13 +16,13 @@ from sdconsole.core.model import FINISHED, Mode, StageName
 from sdconsole.core.runs import RunSummary
 from sdconsole.interfaces.tui.gate import VIA
 from sdconsole.observe.health import disk_spaces
-from sdconsole.quality.profile_model import Profile
+from sdconsole.quality.profile.model import Profile
 from sdconsole.service import decisions, upkeep
 from sdconsole.service.dashboards import Figures, dashboard_figures
 from sdconsole.service.reviewing import DateQuestion, date_questions, run_profile
 from sdconsole.service.upkeep import TargetLook
-from sdconsole.target.ledger import VersionState
-from sdconsole.target.versions import VersionRow
+from sdconsole.target.ledger.record import VersionState
+from sdconsole.target.live.versions import VersionRow
 
 _LOOKED_AT = 5
 """How many runs back a stage's last duration is looked for."""

@@ -13,8 +13,8 @@ from sdconsole.interfaces.safe_text import safe
 from sdconsole.interfaces.tui.figures import amount
 from sdconsole.interfaces.tui.side_screen import SideScreen
 from sdconsole.interfaces.tui.situation import Place
-from sdconsole.target.ledger import VersionState
-from sdconsole.target.versions import VersionRow
+from sdconsole.target.ledger.record import VersionState
+from sdconsole.target.live.versions import VersionRow
 
 HEADER = ("version", "state", "rows", "score", "size", "created (UTC)", "live since (UTC)", "run")
 
