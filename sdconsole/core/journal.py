@@ -19,6 +19,8 @@ _VOLATILE = (Progress, Measured)
 """Events whose loss at a power cut costs nothing: written at once, synced with the next event of another kind."""
 _PROGRESS = b'"type":"progress"},"schema":%d}\n' % SCHEMA
 """How the line of a progress event ends. No text within a record can end a line so: its quotes are escaped."""
+_EVENT, _DONE = b'"event":', b',"done":'
+"""Between them a progress event names its stage and task, and its record nothing else."""
 
 
 class Journal:
@@ -104,23 +106,40 @@ def read_journal(path: Path, *, progress: bool = True) -> Iterator[Record]:
 class JournalTail:
     """Follows a journal that another process writes: each `read` gives the complete records since the last one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, collapse: bool = False) -> None:
+        """With `collapse` a read gives only the last progress of each task, whatever came in between."""
         self._path = path
+        self._collapse = collapse
         self._offset = 0
         self._expected = 1
 
     def read(self) -> list[Record]:
         """Raises OperationFailed ("journal-damaged") and FileNotFoundError, as `read_journal`."""
-        found: list[Record] = []
-        with self._path.open("rb") as lines:
-            lines.seek(self._offset)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break  # it is being written, or was torn and will be cut off
-                found.append(_record(self._path, line, self._expected))
-                self._expected += 1
-                self._offset += len(line)
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            lines = file.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()  # it is being written, or was torn and will be cut off
+        wanted = _without_older_progress(lines) if self._collapse else range(len(lines))
+        found = [_record(self._path, lines[index], self._expected + index) for index in wanted]
+        self._expected += len(lines)
+        self._offset += sum(map(len, lines))
         return found
+
+
+def _without_older_progress(lines: list[bytes]) -> list[int]:
+    """The numbers of the lines that are left when each progress event gives way to the next one of its task."""
+    seen: set[bytes] = set()
+    wanted = []
+    for index in reversed(range(len(lines))):
+        line = lines[index]
+        if line.endswith(_PROGRESS):
+            task = line[line.find(_EVENT) : line.find(_DONE)]
+            if task in seen:
+                continue
+            seen.add(task)
+        wanted.append(index)
+    return wanted[::-1]
 
 
 def _record(path: Path, line: bytes, expected: int) -> Record:

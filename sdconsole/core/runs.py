@@ -236,12 +236,12 @@ def is_dead(state_dir: Path, run_id: str) -> bool:
     return (folder / JOURNAL).is_file() and not is_alive(folder)
 
 
-def read_records(state_dir: Path, run_id: str) -> Iterator[Record]:
-    return read_journal(run_folder(state_dir, run_id) / JOURNAL)
+def read_records(state_dir: Path, run_id: str, *, progress: bool = True) -> Iterator[Record]:
+    return read_journal(run_folder(state_dir, run_id) / JOURNAL, progress=progress)
 
 
-def load_state(state_dir: Path, run_id: str) -> RunState:
-    return fold(read_records(state_dir, run_id))
+def load_state(state_dir: Path, run_id: str, *, progress: bool = True) -> RunState:
+    return fold(read_records(state_dir, run_id, progress=progress))
 
 
 def list_runs(state_dir: Path) -> tuple[RunSummary, ...]:

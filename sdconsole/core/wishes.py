@@ -15,12 +15,12 @@ from sdconsole.core.runs import write_private
 
 @dataclass(frozen=True, slots=True)
 class RunWish:
-    """What another process wants of the one that executes a run: an answer to its question, or a rest.
+    """What another process wants of the one that executes a run: an answer to its question, a rest, or its end.
 
-    `question` names what is answered; `typed` is what was typed for it.
+    `question` names what is answered or held; `typed` is what was typed for it.
     """
 
-    kind: Literal["answer", "pause", "unpause"]
+    kind: Literal["answer", "hold", "pause", "unpause", "stop"]
     by: str
     via: str
     question: str = ""

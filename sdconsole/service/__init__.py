@@ -8,9 +8,11 @@ from sdconsole.service.blocking import InTheWay, blockers, end_blocker, running_
 from sdconsole.service.elsewhere import (
     answer_run,
     follow_run,
+    hold_run,
     is_alive,
     open_question,
     pause_run,
+    stop_run,
     unpause_run,
 )
 from sdconsole.service.exports import generate_demo, generate_export, number_of_rows
@@ -22,6 +24,7 @@ from sdconsole.service.looking import (
     newest_unfinished,
     read_records,
 )
+from sdconsole.service.orders import Demonstration, Order, Resumption, Rollback, prepare
 from sdconsole.service.preparing import (
     DeployPlan,
     DeployRequest,
@@ -31,6 +34,7 @@ from sdconsole.service.preparing import (
     prepare_resume,
     prepare_rollback,
 )
+from sdconsole.service.run_process import StartedRun, start_run
 from sdconsole.service.running import PreparedRun
 from sdconsole.service.targets import (
     current_operator,
@@ -43,11 +47,16 @@ from sdconsole.service.watching import Seen, follow, look, run_to_watch
 from sdconsole.source.generate.manifest import defects_path
 
 __all__ = [
+    "Demonstration",
     "DeployPlan",
     "DeployRequest",
     "InTheWay",
+    "Order",
     "PreparedRun",
+    "Resumption",
+    "Rollback",
     "Seen",
+    "StartedRun",
     "answer_run",
     "blockers",
     "current_operator",
@@ -58,6 +67,7 @@ __all__ = [
     "follow_run",
     "generate_demo",
     "generate_export",
+    "hold_run",
     "holds_password",
     "is_alive",
     "last_durations",
@@ -70,6 +80,7 @@ __all__ = [
     "open_question",
     "pause_run",
     "plan_deploy",
+    "prepare",
     "prepare_deploy",
     "prepare_restore",
     "prepare_resume",
@@ -79,5 +90,7 @@ __all__ = [
     "resolve_target",
     "run_to_watch",
     "running_run",
+    "start_run",
+    "stop_run",
     "unpause_run",
 ]

@@ -1,4 +1,4 @@
-"""A run that another process executes: follow its journal, answer its question, let it rest and go on.
+"""A run that another process executes: follow its journal, answer its question, let it rest, go on, or stop.
 
 The process that executes a run owns it. Nothing here touches the target; what is wanted is left in the run's folder,
 and the journal says whether it was heard.
@@ -28,10 +28,15 @@ def is_alive(settings: Settings, run_id: str) -> bool:
     return runs.is_alive(runs.run_folder(settings.state_dir, run_id))
 
 
-def follow_run(settings: Settings, run_id: str, *, again: Callable[[], bool]) -> Iterator[Record]:
+def follow_run(
+    settings: Settings, run_id: str, *, again: Callable[[], bool], collapse: bool = False
+) -> Iterator[Record]:
     """The run's records, and those that are still to come: at the end of what there is, `again` waits a moment and
-    says whether to look once more. Raises UsageError ("run-unknown") and OperationFailed ("journal-damaged")."""
-    tail = JournalTail(runs.run_folder(settings.state_dir, run_id) / runs.JOURNAL)
+    says whether to look once more. With `collapse` older progress is left out where newer is there.
+
+    Raises UsageError ("run-unknown") and OperationFailed ("journal-damaged").
+    """
+    tail = JournalTail(runs.run_folder(settings.state_dir, run_id) / runs.JOURNAL, collapse=collapse)
     while True:
         yield from tail.read()
         if not again():
@@ -43,7 +48,7 @@ def open_question(settings: Settings, run_id: str) -> Waiting | None:
     folder = runs.run_folder(settings.state_dir, run_id)
     if not runs.is_alive(folder):
         return None
-    state = runs.load_state(settings.state_dir, run_id)
+    state = runs.load_state(settings.state_dir, run_id, progress=False)
     return state.waiting if state.finished is None else None
 
 
@@ -56,6 +61,18 @@ def answer_run(settings: Settings, run_id: str, question: Waiting, *, accepted: 
     before = _answers(settings, run_id)
     wish = RunWish("answer", current_operator(), via, question.question, accepted, typed)
     _leave(folder, wish, lambda: _answers(settings, run_id) > before, f"sdconsole approve {run_id}")
+
+
+def hold_run(settings: Settings, run_id: str, question: Waiting, *, via: str) -> None:
+    """Leave the question open that the run's own process asks: the run ends held. Raises OperationFailed as above."""
+    folder = runs.run_folder(settings.state_dir, run_id)
+    wish = RunWish("hold", current_operator(), via, question.question)
+    _leave(folder, wish, None, f"sdconsole approve {run_id}")
+
+
+def stop_run(settings: Settings, run_id: str | None = None, *, via: str) -> str:
+    """Let a run stop now; it can be resumed. Returns its id once its process has heard. Raises what `_wish` raises."""
+    return _wish(settings, run_id, RunWish("stop", current_operator(), via), lambda _: True)
 
 
 def pause_run(settings: Settings, run_id: str | None = None, *, via: str) -> str:
@@ -74,7 +91,7 @@ def _wish(settings: Settings, run_id: str | None, wish: RunWish, sensible: Calla
     folder = runs.run_folder(settings.state_dir, chosen)
     if not runs.is_alive(folder):
         raise _nothing_runs(f"no process executes {chosen}")
-    if not sensible(runs.load_state(settings.state_dir, chosen)):
+    if not sensible(runs.load_state(settings.state_dir, chosen, progress=False)):
         raise UsageError(
             "already-paused",
             f"run {chosen} rests already",
@@ -97,7 +114,7 @@ def _nothing_runs(cause: str) -> UsageError:
 
 
 def _answers(settings: Settings, run_id: str) -> int:
-    return len(runs.load_state(settings.state_dir, run_id).answers)
+    return len(runs.load_state(settings.state_dir, run_id, progress=False).answers)
 
 
 def _leave(folder: Path, wish: RunWish, heard: Callable[[], bool] | None, next_step: str) -> None:

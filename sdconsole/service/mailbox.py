@@ -1,7 +1,7 @@
 """What other processes of the operator tell the one that executes a run: through its folder, as its owner only can.
 
-The console, `approve`, `abort` and `pause` leave wishes there; here they become answers to the run's question and
-rests at its safe points. Knows no screen.
+The console, `approve`, `abort`, `pause` and `stop` leave wishes there; here they become answers to the run's question,
+rests at its safe points, and its end. Knows no screen.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sdconsole.core.events import Waiting
@@ -16,7 +17,7 @@ from sdconsole.core.gates import Answer, Gate, Withdrawable
 from sdconsole.core.stage import Cancellation, Wish
 from sdconsole.core.wishes import RunWish, take_wishes
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 
 
 class Mailbox:
@@ -70,9 +71,12 @@ class Mailbox:
                 self._cancellation.pause(Wish(wish.by, wish.via))
             case "unpause":
                 self._cancellation.unpause(Wish(wish.by, wish.via))
-            case "answer":
+            case "stop":
+                self._cancellation.cancel(f"{wish.by} stopped it ({wish.via})")
+            case "answer" | "hold":
+                held = wish.kind == "hold"
                 with self._lock:
-                    self._answers[wish.question] = Answer(wish.accepted, wish.by, wish.via, wish.typed)
+                    self._answers[wish.question] = Answer(wish.accepted, wish.by, wish.via, wish.typed, held=held)
 
     def _withdraw(self) -> None:
         """Once more at each look: the gate may not have come as far as asking yet."""
@@ -85,4 +89,4 @@ class Mailbox:
 def _judged(answer: Answer, question: Waiting) -> Answer:
     """A yes counts when what had to be typed was typed."""
     accepted = answer.accepted and answer.typed == question.expected
-    return Answer(accepted, answer.by, answer.via, answer.typed)
+    return replace(answer, accepted=accepted)

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from textual.widgets import RichLog
 
-from sdconsole.core.events import Progress, Record
+from sdconsole.core import bus
+from sdconsole.core.events import Progress
 from sdconsole.core.journal import read_journal
-from sdconsole.core.model import Mode, StageName, StageResult
+from sdconsole.core.model import StageName, StageResult
 from sdconsole.core.projection import fold
 from sdconsole.core.stage import StageContext
-from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.run_screen import RunScreen
+from sdconsole.service import DeployRequest
 from tests.cli.conftest import Command, environment
 from tests.terminal_session import TerminalSession
 from tests.tui.driving import console, until, until_asked, words
@@ -76,7 +77,6 @@ def load_seconds(folder: Path) -> float:
 async def draws_of(events: int) -> int:
     """How often the screen is drawn while that many progress events arrive as fast as they can."""
     drawn, hold, draw = 0, Hold(), RunScreen.draw
-    apps: list[ConsoleApp] = []
 
     def counted(screen: RunScreen, *arguments: object) -> None:
         nonlocal drawn
@@ -86,16 +86,16 @@ async def draws_of(events: int) -> int:
     def flood(ctx: StageContext[None]) -> StageResult:
         for number in range(1, events + 1):
             event = Progress(StageName.LOAD, "tickets", number, events * 2, "rows", 1000.0, 1.0)
-            apps[0].session.feed(Record(number, "r", "2026-11-21T03:15:00.000Z", 1.0, event))
+            ctx.emit(event)
         return hold(ctx)
 
     with tempfile.TemporaryDirectory() as folder:
         library = ScriptedLibrary(Path(folder), {StageName.LOAD: flood})
         async with console(Path(folder), library=library) as (app, pilot):
-            apps.append(app)
+            bus.PROGRESS_INTERVAL_SECONDS = 0.0
             RunScreen.draw = counted  # type: ignore[method-assign, assignment]
             try:
-                app.begin(lambda _: library.deploy(Path(folder), Mode.COMPLETE))
+                app.begin(DeployRequest(source=Path(folder)))
                 await until(pilot, lambda: hold.reached.is_set() and "50 %" in words(app, "#tasks"))
             finally:
                 RunScreen.draw = draw  # type: ignore[method-assign]

@@ -16,8 +16,8 @@ from sdconsole.config import Settings
 from sdconsole.interfaces.terminal import Terminal
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.dialog import Dialog
-from sdconsole.interfaces.tui.library import Prepare
-from tests.tui.scripted import ScriptedLibrary, ScriptedRun
+from sdconsole.service.orders import Demonstration
+from tests.tui.scripted import MakeReady, ScriptedLibrary, ScriptedRun
 
 PATIENCE_SECONDS = 15.0
 
@@ -45,7 +45,7 @@ async def console(
     *,
     library: ScriptedLibrary | None = None,
     run: ScriptedRun | None = None,
-    opening: Prepare | None = None,
+    opening: MakeReady | None = None,
     size: tuple[int, int] = (100, 36),
     unicode: bool = True,
     settings: Settings | None = None,
@@ -54,14 +54,13 @@ async def console(
     read_only: bool = False,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
     """The console in a headless terminal. `run` is opened at once; `opening` prepares one first."""
-    if run is not None:
-        opening = lambda _: run  # noqa: E731 - a name for a closure over `run`
+    library = library or ScriptedLibrary(folder)
+    library.given = opening or run
     app = ConsoleApp(
         settings or Settings(state_dir=folder),
-        library or ScriptedLibrary(folder),
+        library,
         terminal(unicode=unicode),
-        operator="ada",
-        opening=opening,
+        opening=None if library.given is None else Demonstration(),
         attach=attach,
         replay=replay,
         read_only=read_only,
@@ -72,8 +71,16 @@ async def console(
             if app.is_running:
                 app.finish()
                 await pilot.pause()
+        app.session.stop("the test is over")
     finally:
-        app.session.close("the test is over")
+        app.session.close()
+
+
+def begin(app: ConsoleApp, run: ScriptedRun) -> None:
+    """Begin this run, as the home screen does."""
+    assert isinstance(app.library, ScriptedLibrary)
+    app.library.given = run
+    app.begin(Demonstration())
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:

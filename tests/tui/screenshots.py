@@ -15,10 +15,10 @@ from textual.pilot import Pilot
 
 from sdconsole import service
 from sdconsole.config import Settings
-from sdconsole.core.model import Mode, StageName
+from sdconsole.core.model import StageName
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
-from sdconsole.service import DeployRequest, PreparedRun
+from sdconsole.service import DeployRequest
 from tests.tui.driving import terminal
 
 SIZE = (124, 36)
@@ -41,26 +41,23 @@ SCREENS = (
 async def _until_stage(pilot: Pilot[None], app: ConsoleApp, stage: StageName, *, rows: int) -> None:
     while True:
         await pilot.pause(0.05)
-        found = app.session.feed.state.stage(stage)
+        found = app.session.state.stage(stage)
         if found is not None and any(task.done >= rows for task in found.tasks.values()):
             return
 
 
 async def _play(folder: Path, settings: Settings, export: Path) -> None:
-    def prepare(_: object) -> PreparedRun:
-        return service.prepare_deploy(settings, DeployRequest(source=export, mode=Mode.COMPLETE))
-
-    app = ConsoleApp(settings, ServiceLibrary(settings), terminal(), operator="ada", opening=prepare)
+    app = ConsoleApp(settings, ServiceLibrary(settings), terminal(), opening=DeployRequest(source=export))
     try:
         async with app.run_test(size=SIZE) as pilot:
             await _until_stage(pilot, app, StageName.LOAD, rows=40_000)
             app.save_screenshot("run.svg", str(folder))
-            while app.session.feed.state.waiting is None:
+            while app.session.state.waiting is None:
                 await pilot.pause(0.1)
             await pilot.pause(0.5)
             app.save_screenshot("confirm.svg", str(folder))
             await pilot.press(*"servicedesk", "enter")
-            while app.session.feed.state.finished is None:
+            while app.session.state.finished is None:
                 await pilot.pause(0.1)
             await pilot.pause(0.5)
             app.save_screenshot("done.svg", str(folder))
@@ -70,7 +67,8 @@ async def _play(folder: Path, settings: Settings, export: Path) -> None:
                 app.save_screenshot(f"{name}.svg", str(folder))
             app.finish()
     finally:
-        app.session.close("the pictures are taken")
+        app.session.stop("the pictures are taken")
+        app.session.close()
 
 
 def _self_contained(picture: Path) -> None:

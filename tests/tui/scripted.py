@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from pathlib import Path
 
 from sdconsole.config import Settings
@@ -24,15 +25,20 @@ from sdconsole.core.events import (
 from sdconsole.core.gates import Gate
 from sdconsole.core.journal import Journal, read_journal
 from sdconsole.core.model import CheckStatus, Mode, StageName, StageResult
+from sdconsole.core.other_process import Owner
 from sdconsole.core.plan import Plan, deploy_plan, rollback_plan
 from sdconsole.core.projection import RunState, fold, step
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation, StageContext
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
 from sdconsole.quality.profile.model import Profile
+from sdconsole.service.attended import Attendance, attend
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.mailbox import Mailbox
+from sdconsole.service.orders import Demonstration, Order, ProgressCall, Resumption, Rollback
+from sdconsole.service.preparing import DeployRequest
 from sdconsole.service.reviewing import DateQuestion
+from sdconsole.service.run_process import StartedRun
 from sdconsole.service.upkeep import TargetLook
 from sdconsole.target.live.versions import VersionRow
 
@@ -241,9 +247,15 @@ class ScriptedRun:
         return ScriptedStage(name, self.work.get(name) or _WORK.get(name) or note(f"{name} is done"), asks)
 
 
+MakeReady = Callable[[ProgressCall], ScriptedRun]
+
+
 @dataclass(slots=True)
 class ScriptedLibrary:
-    """Hands out scripted runs; `refusal` is raised instead."""
+    """Executes scripted runs in threads, told and stopped through a channel as another process would be.
+
+    `refusal` is raised instead; `given` is executed whatever is ordered, once.
+    """
 
     folder: Path
     work: Mapping[StageName, Work] = field(default_factory=dict)
@@ -258,6 +270,40 @@ class ScriptedLibrary:
     kept: tuple[VersionRow, ...] = ()
     measured: Figures | Exception = field(default_factory=lambda: Figures(None, ()))
     drift: str | None = None
+
+    given: ScriptedRun | MakeReady | None = None
+    attendance: Attendance | None = None
+    """Of the run that was begun last."""
+
+    def begin(self, order: Order) -> StartedRun:
+        ours, theirs = Pipe()
+        owner = Owner(theirs)
+        attendance = self.attendance = Attendance(owner)
+
+        def make_ready(progress: ProgressCall) -> ScriptedRun:
+            given, self.given = self.given, None
+            if given is None:
+                return self.ordered(order)
+            return given if isinstance(given, ScriptedRun) else given(progress)
+
+        def work() -> None:
+            with theirs:
+                attend(owner, attendance, make_ready)
+
+        thread = threading.Thread(target=work, name="as another process", daemon=True)
+        thread.start()
+        return StartedRun(ours, ending=lambda: "its thread died", end=thread.join)
+
+    def ordered(self, order: Order) -> ScriptedRun:
+        match order:
+            case DeployRequest(source=source, mode=mode):
+                return self.deploy(source, mode)
+            case Resumption(run_id=run_id, date_formats=date_formats):
+                return self.resume(run_id, date_formats)
+            case Rollback(to=to):
+                return self.rollback(to)
+            case Demonstration():
+                return self.deploy(Path("/data/export.db"), Mode.COMPLETE)
 
     def deploy(self, source: Path, mode: Mode) -> ScriptedRun:
         self.asked_for.append(f"deploy {source} {mode}")
@@ -300,6 +346,12 @@ class ScriptedLibrary:
 
     def pause(self, run_id: str, *, rest: bool) -> None:
         self._service.pause(run_id, rest=rest)
+
+    def hold(self, run_id: str, question: Waiting) -> None:
+        self._service.hold(run_id, question)
+
+    def stop(self, run_id: str) -> None:
+        self._service.stop(run_id)
 
     def profile(self, run_id: str) -> Profile:
         return self._service.profile(run_id)

@@ -17,7 +17,7 @@ from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
 from sdconsole.interfaces.tui.commands import deploy_command, run_command
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.situation import Place, Situation
-from tests.tui.driving import console, painted, play, until, until_asked, until_ended, words
+from tests.tui.driving import begin, console, painted, play, until, until_asked, until_ended, words
 from tests.tui.scripted import Hold, ScriptedLibrary, ScriptedRun
 
 
@@ -106,7 +106,7 @@ def test_y_copies_the_command_that_does_the_same(tmp_path: Path) -> None:
             await until(pilot, lambda: app.home.query("#source"))
             await pilot.press("escape", "y")
             assert app.clipboard == "sdconsole deploy SOURCE"
-            app.begin(lambda _: ScriptedRun(tmp_path, expected="", source="/data/the export.db"))
+            begin(app, ScriptedRun(tmp_path, expected="", source="/data/the export.db"))
             await until_asked(pilot)
             await pilot.press("escape")
             await until_ended(pilot, app)

@@ -72,7 +72,7 @@ def test_a_run_of_another_process_moves_on_the_screen_and_is_approved_there(tmp_
                 await pilot.press("a")
                 await until(pilot, lambda: "asks nothing now" in words(app))
                 await pilot.press("x")
-                await until(pilot, lambda: "stop that one first" in words(app))
+                await until(pilot, lambda: "Give up: another process executes this run" in words(app))
                 hold.released.set()
                 await until(pilot, lambda: "waits for you, elsewhere" in words(app, "#top"))
                 await pilot.press("a")
@@ -93,11 +93,12 @@ def test_a_run_of_another_process_moves_on_the_screen_and_is_approved_there(tmp_
     play(story())
 
 
-def test_a_run_of_another_process_rests_and_goes_on(tmp_path: Path) -> None:
-    hold, gate = Hold(), Patient()
+def test_a_run_of_another_process_rests_goes_on_and_is_stopped(tmp_path: Path) -> None:
+    hold, last, gate = Hold(), Hold(), Patient()
 
     async def story() -> None:
-        with elsewhere(ScriptedRun(tmp_path, work={StageName.LOAD: hold}), gate):
+        work = {StageName.LOAD: hold, StageName.VALIDATE: last}
+        with elsewhere(ScriptedRun(tmp_path, work=work), gate) as ended:
             assert hold.reached.wait(10)
             async with console(tmp_path, attach=RUN) as (app, pilot):
                 await until(pilot, lambda: "load, elsewhere" in words(app, "#top"))
@@ -108,6 +109,18 @@ def test_a_run_of_another_process_rests_and_goes_on(tmp_path: Path) -> None:
                 assert "load running" in words(app, "#stages")
                 await pilot.press("p")
                 await until(pilot, lambda: "load passed" in words(app, "#stages"))
+                await until(pilot, last.reached.is_set)
+                await pilot.press("S")
+                await until_asked(pilot)
+                assert "What readers see stays as it is." in words(app)
+                await pilot.press("escape", "S")
+                await until_asked(pilot)
+                await pilot.click("#yes")
+                await until(pilot, lambda: "interrupted" in words(app, "#top"))
+        assert ended[0].verdict is Verdict.INTERRUPTED
+        assert ended[0].finished
+        assert ended[0].finished.error
+        assert ended[0].finished.error.cause == f"{service.current_operator()} stopped it (console)"
         [paused], [continued] = events(tmp_path, Paused), events(tmp_path, Continued)
         assert isinstance(paused, Paused)
         assert isinstance(continued, Continued)

@@ -13,13 +13,11 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from sdconsole.config import Settings
-from sdconsole.core.model import Mode
-from sdconsole.errors import SdconsoleError, UsageError, Verdict
+from sdconsole.errors import SdconsoleError, Verdict
 from sdconsole.interfaces.tui.app import run_console
 from sdconsole.interfaces.tui.console import ConsoleApp
-from sdconsole.interfaces.tui.library import ProgressCall
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
-from sdconsole.service import DeployRequest, PreparedRun, generate_demo, prepare_deploy
+from sdconsole.service import Demonstration, DeployRequest
 from tests.conftest import Database
 from tests.tui.driving import field, terminal, until, until_asked, until_ended, words
 
@@ -45,10 +43,6 @@ def test_a_deployment_through_the_console_is_live_afterwards(
 ) -> None:
     settings = Settings(state_dir=tmp_path / "state", dsn=pg.dsn, min_free_bytes=0, max_memory_percent=100)
 
-    def prepare(progress: ProgressCall) -> PreparedRun:
-        path = generate_demo(settings, size="500", progress=progress)
-        return prepare_deploy(settings, DeployRequest(source=path, mode=Mode.COMPLETE))
-
     async def story(app: ConsoleApp, pilot: Pilot[None]) -> None:
         field(await until_asked(pilot)).value = "servicedesk"
         await pilot.press("enter")
@@ -73,7 +67,7 @@ def test_a_deployment_through_the_console_is_live_afterwards(
         assert pg.name in app.clipboard
 
     played_by(monkeypatch, story)
-    state = run_console(settings, prepare=prepare, terminal=terminal())
+    state = run_console(settings, order=Demonstration(size="500"), terminal=terminal()).state
     assert state is not None
     assert state.verdict is Verdict.OK
     with psycopg.connect(pg.dsn) as connection:
@@ -96,7 +90,7 @@ def test_the_error_that_kept_the_run_from_starting_is_raised_when_the_console_cl
     with pytest.raises(SdconsoleError) as refused:
         run_console(
             settings,
-            prepare=lambda _: prepare_deploy(settings, DeployRequest(source=tmp_path / "none.db")),
+            order=DeployRequest(source=tmp_path / "none.db"),
             terminal=terminal(),
         )
     assert refused.value.slug == "source-missing"
@@ -116,20 +110,5 @@ def test_closing_the_home_screen_returns_nothing_and_makes_nothing(
         await pilot.press("q")
 
     played_by(monkeypatch, story)
-    assert run_console(settings, terminal=terminal()) is None
+    assert run_console(settings, terminal=terminal()).state is None
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_is_either_prepared_or_preparing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no preparing"):
-        run_console(Settings(state_dir=tmp_path), prepared=object(), prepare=lambda _: object())  # type: ignore[arg-type, return-value]
-
-
-def test_the_library_passes_refusals_on(tmp_path: Path) -> None:
-    library = ServiceLibrary(Settings(state_dir=tmp_path))
-    with pytest.raises(UsageError):
-        library.deploy(tmp_path / "none.db", Mode.SIMPLE)
-    with pytest.raises(UsageError):
-        library.resume("r-20261121-031500-7f3a")
-    assert library.runs() == ()
-    assert library.expected_seconds(()) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -21,12 +22,12 @@ from sdconsole.interfaces.terminal import Terminal, look_at_terminal
 from sdconsole.interfaces.tui import figures
 from sdconsole.interfaces.tui.bars import Bar, Spark
 from sdconsole.interfaces.tui.feed import Feed
-from sdconsole.interfaces.tui.gate import ConsoleGate
 from sdconsole.interfaces.tui.line_filters import AsciiFilter, HarmlessFilter, to_ascii
 from sdconsole.interfaces.tui.look import DARK, LIGHT, look_of
 from sdconsole.interfaces.tui.outlook import remaining_seconds
 from sdconsole.interfaces.tui.stages_panel import TaskBars
 from sdconsole.interfaces.tui.top_bar import TopBar
+from sdconsole.service.attended import AttendedGate
 from tests.tui.driving import terminal
 from tests.tui.scripted import cutover_question
 
@@ -135,32 +136,26 @@ def test_the_feed_announces_once_until_it_was_taken_and_loses_nothing() -> None:
     assert feed.elapsed_seconds == 1003.0
 
 
-def test_the_gate_waits_for_its_answer_and_holds_when_the_run_is_cancelled() -> None:
+def test_an_attended_question_waits_until_it_is_answered_in_the_folder_or_nobody_is_there() -> None:
     cancellation = Cancellation()
-    asked = threading.Event()
-    gate = ConsoleGate("ada", cancellation, lambda question: asked.set())
+    gate = AttendedGate(cancellation)
     answers: list[Answer] = []
 
-    def ask() -> None:
-        answers.append(gate.ask(cutover_question()))
+    def asked(release: Callable[[], object]) -> Answer:
+        thread = threading.Thread(target=lambda: answers.append(gate.ask(cutover_question())))
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive()
+        while thread.is_alive():  # the thread may not have come as far as waiting yet
+            release()
+            thread.join(0.01)
+        return answers.pop()
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    assert asked.wait(5)
-    assert gate.asking
-    gate.confirm("servicedesk")
-    gate.hold()
-    thread.join(5)
-    assert answers == [Answer(True, "ada", "console", "servicedesk")]
-    assert not gate.asking
-
-    asked.clear()
-    thread = threading.Thread(target=ask)
-    thread.start()
-    assert asked.wait(5)
-    cancellation.cancel("enough")
-    thread.join(5)
-    assert answers[1].held
+    assert asked(gate.withdraw).held
+    assert asked(gate.leave_alone).held
+    assert gate.ask(cutover_question()).held
+    gate = AttendedGate(cancellation)
+    assert asked(lambda: cancellation.cancel("enough")).held
     with pytest.raises(Interrupted):
         gate.ask(cutover_question())
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sdconsole import service
+from sdconsole.config import Settings
 from sdconsole.core.bus import View
 from sdconsole.core.events import Answered
 from sdconsole.core.gates import Gate
@@ -19,9 +21,12 @@ from sdconsole.core.projection import RunState
 from sdconsole.core.stage import StageContext
 from sdconsole.errors import CheckFailed, GateFailed, Interrupted, SourceRefused, Verdict
 from sdconsole.interfaces.tui.console import ConsoleApp
-from sdconsole.interfaces.tui.library import ProgressCall
+from sdconsole.service import current_operator
+from sdconsole.service.orders import ProgressCall
 from tests.tui.driving import console, field, play, until, until_asked, until_ended, words, yes_button
 from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun, journal_of
+
+RUN = "r-20261121-031500-7f3a"
 
 
 def verdict(app: ConsoleApp) -> Verdict | None:
@@ -63,7 +68,7 @@ def test_from_the_path_on_the_home_screen_to_a_verified_deployment(tmp_path: Pat
             assert OLD in words(app)
         answers = [record.event for record in read_journal(journal_of(tmp_path)) if isinstance(record.event, Answered)]
         assert [(answer.accepted, answer.by, answer.via, answer.typed) for answer in answers] == [
-            (True, "ada", "console", "servicedesk")
+            (True, current_operator(), "console", "servicedesk")
         ]
 
     play(story())
@@ -265,9 +270,11 @@ def test_a_run_prepared_too_late_is_closed_and_not_executed(tmp_path: Path) -> N
         return run
 
     async def story() -> None:
-        async with console(tmp_path, opening=prepare) as (app, pilot):
+        library = ScriptedLibrary(tmp_path)
+        async with console(tmp_path, library=library, opening=prepare) as (app, pilot):
             await until(pilot, hold.reached.is_set)
             app.session.stop("changed my mind")
+            await until(pilot, lambda: library.attendance and library.attendance.unwanted)
             hold.released.set()
             await until_ended(pilot, app)
             assert isinstance(app.failure, Interrupted)
@@ -303,9 +310,35 @@ def test_b_rolls_back_after_a_cutover_and_says_why_not_before(tmp_path: Path) ->
     play(story())
 
 
-def test_an_unknown_error_in_the_screen_ends_the_run_too(tmp_path: Path) -> None:
+def test_a_lost_terminal_leaves_the_run_to_itself_until_its_question(tmp_path: Path) -> None:
     async def story() -> None:
         hold = Hold()
+        async with console(tmp_path, run=ScriptedRun(tmp_path, work={StageName.LOAD: hold})) as (app, pilot):
+            await until(pilot, hold.reached.is_set)
+            await pilot.press("D")
+            await until(pilot, lambda: not app.is_running)
+            assert app.let_go
+            assert not app.session.stopping
+        assert service.is_alive(settings, RUN)
+        hold.released.set()
+
+    settings = Settings(state_dir=tmp_path)
+    play(story())
+    state = ended(tmp_path)
+    assert state.verdict is Verdict.HELD
+    assert state.waiting is not None
+
+
+def ended(folder: Path) -> RunState:
+    """The run's state once no process executes it any more."""
+    *_, last = service.follow(Settings(state_dir=folder), RUN)
+    return last.state
+
+
+def test_an_unknown_error_in_the_screen_leaves_the_run_to_itself(tmp_path: Path) -> None:
+    hold = Hold()
+
+    async def story() -> None:
         async with console(tmp_path, run=ScriptedRun(tmp_path, work={StageName.LOAD: hold})) as (app, pilot):
             await until(pilot, hold.reached.is_set)
             app.call_later(lambda: 1 / 0)
@@ -317,8 +350,8 @@ def test_an_unknown_error_in_the_screen_ends_the_run_too(tmp_path: Path) -> None
         pass
     else:
         raise AssertionError("the error was swallowed")
-    records = list(read_journal(journal_of(tmp_path)))
-    assert records[-1].event.type == "run_finished"
+    hold.released.set()
+    assert ended(tmp_path).verdict is Verdict.HELD
 
 
 def test_q_pressed_while_an_ended_run_is_still_written_up_leaves_afterwards(tmp_path: Path) -> None:

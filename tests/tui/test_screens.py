@@ -10,20 +10,22 @@ import pytest
 from textual.widgets import DataTable, Input, TabbedContent
 
 from sdconsole.config import Settings
-from sdconsole.core.events import LiveChanged, Progress, Record, Waiting
+from sdconsole.core import bus
+from sdconsole.core.events import LiveChanged, Progress, Waiting
 from sdconsole.core.gates import Answer, FlagGate
+from sdconsole.core.journal import read_journal
 from sdconsole.core.model import CheckStatus, Mode, RunKind, StageName, StageResult, StageStatus
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import StageContext
 from sdconsole.errors import CheckFailed, Verdict
-from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.quality_tab import QualityTab
 from sdconsole.interfaces.tui.questions import confirmation
 from sdconsole.interfaces.tui.run_screen import RunScreen
-from tests.tui.driving import console, painted, play, until, until_asked, until_ended, words
-from tests.tui.scripted import LOSSES, OLD, Hold, ScriptedLibrary, ScriptedRun, score_event
+from sdconsole.service.preparing import DeployRequest
+from tests.tui.driving import begin, console, painted, play, until, until_asked, until_ended, words
+from tests.tui.scripted import LOSSES, OLD, Hold, ScriptedLibrary, ScriptedRun, journal_of, score_event
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[/nope][bold]\u202egnp\u200b\x9b31m\r\nx $accent ${x}"
 SURROGATE = "\ud800"
@@ -65,7 +67,7 @@ def test_every_screen_fits(tmp_path: Path, size: tuple[int, int]) -> None:
         async with console(tmp_path, library=ScriptedLibrary(tmp_path, rows=ROWS), size=size) as (app, pilot):
             await until(pilot, lambda: app.home.unfinished)
             assert "resume from load?" in words(app) or size[0] == 40
-            app.begin(lambda _: run)
+            begin(app, run)
             await until(pilot, lambda: hold.reached.is_set() and "load" in words(app, "#stages"))
             await until(pilot, lambda: "50 %" in words(app, "#tasks") or "12,000 of 24,000" in words(app, "#tasks"))
             assert "PRODUCTION" in painted(app).splitlines()[0]
@@ -106,7 +108,7 @@ def test_a_terminal_without_unicode_gets_ascii_only(tmp_path: Path) -> None:
         async with console(tmp_path, library=library, unicode=False) as (app, pilot):
             await until(pilot, lambda: "live: Muller ????" in words(app))
             assert painted(app).isascii()
-            app.begin(lambda _: run)
+            begin(app, run)
             await until(pilot, lambda: hold.reached.is_set() and "#####" in words(app))
             for key in "2345671m0":
                 await pilot.press(key)
@@ -183,7 +185,7 @@ def test_hostile_texts_are_shown_and_do_nothing(tmp_path: Path) -> None:
             await pilot.press("enter")
             await until(pilot, lambda: r"error[\x1b[2J" in words(app, "#refused"))
             no_control(painted(app))
-            app.begin(lambda _: run)
+            begin(app, run)
             await until(pilot, hold.reached.is_set)
             for key in "2471":
                 await pilot.press(key)
@@ -232,26 +234,26 @@ def test_twenty_thousand_progress_events_do_not_pile_up(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(RunScreen, "draw", counted)
 
-    flooded: list[ConsoleApp] = []
+    monkeypatch.setattr(bus, "PROGRESS_INTERVAL_SECONDS", 0.0)
     hold = Hold()
 
     def flood(ctx: StageContext[None]) -> StageResult:
         for number in range(1, 20_001):
             event = Progress(StageName.LOAD, "tickets", number, 40_000, "rows", 1000.0, 1.0)
-            flooded[0].session.feed(Record(number, "r", "2026-11-21T03:15:00.000Z", 1.0, event))
+            ctx.emit(event)
         return hold(ctx)
 
     async def story() -> None:
         library = ScriptedLibrary(tmp_path, {StageName.LOAD: flood})
         async with console(tmp_path, library=library) as (app, pilot):
-            flooded.append(app)
-            app.begin(lambda _: library.deploy(tmp_path, Mode.COMPLETE))
+            app.begin(DeployRequest(source=tmp_path))
             await until(pilot, hold.reached.is_set)
             await pilot.press("7")
             await until(pilot, lambda: app.run_screen and app.run_screen.query_one(TabbedContent).active == "tab-log")
             await until(pilot, lambda: "50 %" in words(app, "#tasks"))
             hold.released.set()
             await until_asked(pilot)
+            assert len(list(read_journal(journal_of(tmp_path)))) > 20_000
             assert draws < 200
 
     play(story())

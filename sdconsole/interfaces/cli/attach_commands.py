@@ -1,4 +1,4 @@
-"""Commands for a run that another process executes: look at it in the console, let it rest, let it go on."""
+"""Commands for a run that another process executes: look at it in the console, let it rest, go on, or stop."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command()(attach)
     app.command()(pause)
     app.command()(unpause)
+    app.command()(stop)
 
 
 def attach(
@@ -65,6 +66,12 @@ def unpause(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateD
     """Let a run that rests go on."""
     run_id = service.unpause_run(load_settings(state_dir=state_dir), run, via="sdconsole unpause")
     _tell(run_id, f"{run_id} goes on", "unpause", json=json)
+
+
+def stop(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateDir = None) -> None:
+    """Stop a run that another process executes; running SQL is cancelled, and the run can be resumed."""
+    run_id = service.stop_run(load_settings(state_dir=state_dir), run, via="sdconsole stop")
+    _tell(run_id, f"{run_id} stops. next: sdconsole resume {run_id}", "stop", json=json)
 
 
 def _tell(run_id: str, text: str, asked: str, *, json: bool) -> None:

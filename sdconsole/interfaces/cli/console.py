@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sdconsole.config import Settings
@@ -10,16 +9,14 @@ from sdconsole.errors import Verdict
 from sdconsole.interfaces.cli.output import write_message
 from sdconsole.interfaces.exit_codes import ExitCode, exit_code
 from sdconsole.interfaces.terminal import look_at_terminal
-from sdconsole.service import PreparedRun
-
-Prepare = Callable[[Callable[[int, int | None], None]], PreparedRun]
+from sdconsole.service import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What the console begins with: a run to make and execute, or one to look at; else its home screen."""
+    """What the console begins with: a run to start, or one to look at; else its home screen."""
 
-    prepare: Prepare | None = None
+    order: Order | None = None
     attach: str = ""
     replay: bool = False
     read_only: bool = False
@@ -33,14 +30,18 @@ def open_console(settings: Settings, opening: Opening) -> int:
     """Block until the console is closed; the exit code is that of the last run in it."""
     from sdconsole.interfaces.tui.app import run_console
 
-    state = run_console(
+    left = run_console(
         settings,
-        prepare=opening.prepare,
+        order=opening.order,
         attach=opening.attach,
         replay=opening.replay,
         read_only=opening.read_only,
     )
+    state = left.state
     if state is None:
+        return ExitCode.OK
+    if left.goes_on:
+        write_message(f"run {state.run_id} goes on by itself. next: sdconsole attach {state.run_id}")
         return ExitCode.OK
     verdict = state.verdict or Verdict.FAILED
     write_message(f"run {state.run_id}: {verdict}")

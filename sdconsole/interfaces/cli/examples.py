@@ -32,6 +32,7 @@ EXAMPLES = {
     "attach": "attach",
     "pause": "pause",
     "unpause": "unpause",
+    "stop": "stop",
     "plan": "plan export.db",
     "serve": "serve",
     "version": "version --json",

@@ -76,19 +76,15 @@ def demo(
         yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
     )
 
-    def prepare(report: Callable[[int, int | None], None]) -> PreparedRun:
-        path = service.generate_demo(settings, size=size, seed=seed, progress=report)
-        own = settings.target == EMBEDDED and not settings.dsn
-        return service.prepare_deploy(settings, DeployRequest(source=path, mode=Mode(settings.mode), demo=own))
-
+    order = service.Demonstration(size=size, seed=seed)
     if not yes and not no_input and confirm is None and options.output is Output.TEXT:
         if can_open_console():
-            raise typer.Exit(open_console(settings, Opening(prepare=prepare)))
+            raise typer.Exit(open_console(settings, Opening(order=order)))
         write_message(f"without the console: {look_at_terminal().why_no_console}")
     if not settings.dsn and settings.target == EMBEDDED:
         require_confirmation(options, changes_live=Mode(settings.mode) is not Mode.BLUE_GREEN, expected="")
     write_message("making the synthetic export (kept for the next time)")
-    with prepare(lambda _done, _total: None) as prepared:
+    with service.prepare(settings, order) as prepared:
         raise typer.Exit(_execute(prepared, options))
 
 

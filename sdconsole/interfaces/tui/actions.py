@@ -25,6 +25,16 @@ ACTIONS: tuple[Action, ...] = (
         why_not=why.always,
     ),
     Action(
+        id="detach",
+        key="D",
+        shown_key="D",
+        label="Detach",
+        help="Leave and let the run go on by itself; it is held at its next question",
+        command="sdconsole attach RUN",
+        why_not=why.detach,
+        in_footer=False,
+    ),
+    Action(
         id="quit",
         key="q",
         shown_key="q",

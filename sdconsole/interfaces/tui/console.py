@@ -21,9 +21,11 @@ from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.help_screen import HelpScreen
 from sdconsole.interfaces.tui.home import HomeScreen
-from sdconsole.interfaces.tui.library import Library, Prepare
+from sdconsole.interfaces.tui.library import Library
 from sdconsole.interfaces.tui.side_deeds import SideDeeds
 from sdconsole.interfaces.tui.signals import stop_on_signals
+from sdconsole.service.orders import Order, Resumption, Rollback
+from sdconsole.service.preparing import DeployRequest
 
 STOPPED_BY_OPERATOR = "the operator quit the console"
 
@@ -42,22 +44,20 @@ class ConsoleApp(SideDeeds):
         library: Library,
         terminal: Terminal,
         *,
-        operator: str,
-        opening: Prepare | None = None,
+        opening: Order | None = None,
         attach: str = "",
         replay: bool = False,
         read_only: bool = False,
         attach_only: bool = False,
     ) -> None:
-        super().__init__(settings, terminal, operator=operator, read_only=read_only, attach_only=attach_only)
-        self.library = library
+        super().__init__(settings, library, terminal, read_only=read_only, attach_only=attach_only)
         self._opening = opening
         self._looked_at, self._played = attach, replay
         self._restore_signals: Callable[[], None] = lambda: None
         self._deeds: Mapping[str, Callable[[], object]] = {
             "start": self._start,
             "resume": self._resume,
-            "rollback": lambda: self.begin_here(lambda _: library.rollback()),
+            "rollback": lambda: self.begin_here(Rollback()),
             "copy": self._copy,
             "freeze": self._freeze,
             "home": self.show_home,
@@ -65,16 +65,18 @@ class ConsoleApp(SideDeeds):
             "approve": self._approve,
             "abort": self.give_up,
             "pause": self.pause,
+            "stop": self.stop_elsewhere,
             "replay": self.replay,
             "faster": lambda: self.change_speed(faster=True),
             "slower": lambda: self.change_speed(faster=False),
             "stages": self._show_stages,
             "help": lambda: self.push_screen(HelpScreen(self.situation, self.look)),
+            "detach": self.leave_it_running,
             "quit": self._quit,
         }
 
     def on_mount(self) -> None:
-        self._restore_signals = stop_on_signals(self.stop_and_leave)
+        self._restore_signals = stop_on_signals(self.stop_and_leave, lost=self.leave_it_running)
         self.theme_changed_signal.subscribe(self, lambda _: self.draw())
         self.read_lists()
         if self._opening is not None:
@@ -133,7 +135,7 @@ class ConsoleApp(SideDeeds):
         chosen = self.home.form.chosen
         if chosen.source:
             self.home.show_refused(None, self.look)
-            self.begin(lambda _: self.library.deploy(Path(chosen.source).expanduser(), chosen.mode))
+            self.begin(DeployRequest(source=Path(chosen.source).expanduser(), mode=chosen.mode))
         else:
             self.notify("type or choose the path of an export first", severity="warning")
             self.home.query_one("#source").focus()
@@ -141,7 +143,7 @@ class ConsoleApp(SideDeeds):
     def _resume(self) -> None:
         now = self.situation
         run_id = now.unfinished if now.place == "home" else now.state.run_id
-        self.begin_here(lambda _: self.library.resume(run_id))
+        self.begin_here(Resumption(run_id))
 
     def _approve(self) -> None:
         if self.situation.asks_elsewhere and self.shown is not None:
@@ -176,12 +178,10 @@ class ConsoleApp(SideDeeds):
         if not session.busy:
             self.stop_and_leave(STOPPED_BY_OPERATOR)
             return
-        if session.feed.state.finished is not None:  # only its report is still written
+        if session.state.finished is not None:  # only its report is still written
             self.leaving = True
             return
-        asking = session.gate is not None and session.gate.asking
-        run_id = session.run.run_id if session.run is not None else ""
-        question = questions.leaving(session.feed.state, run_id, asking=asking)
+        question = questions.leaving(session.state, session.run_id, asking=session.asking)
         self.push_screen(
             Dialog(question), lambda typed: None if typed is None else self.stop_and_leave(STOPPED_BY_OPERATOR)
         )

@@ -1,68 +1,44 @@
-"""What the console needs from the rest of sdconsole, as protocols: runs to prepare, lists to show.
+"""What the console needs from the rest of sdconsole, as protocols: runs to start and follow, lists to show.
 
 The screens are written against these, so they can be driven by scripted runs as well as by the service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sdconsole.core.bus import View
 from sdconsole.core.events import Record, Waiting
-from sdconsole.core.gates import Gate
-from sdconsole.core.model import Mode, StageName
-from sdconsole.core.plan import Plan
-from sdconsole.core.projection import RunState
+from sdconsole.core.model import StageName
 from sdconsole.core.runs import RunSummary
-from sdconsole.core.stage import Cancellation
 from sdconsole.quality.profile.model import Profile
 from sdconsole.service.dashboards import Figures
+from sdconsole.service.orders import Order
 from sdconsole.service.reviewing import DateQuestion
+from sdconsole.service.run_process import Advanced, Begun
 from sdconsole.service.upkeep import TargetLook
 from sdconsole.target.live.versions import VersionRow
 
-ProgressCall = Callable[[int, int | None], None]
-"""`(done, total)`; it may raise Interrupted."""
 
+class Started(Protocol):
+    """A run that another process makes ready and executes for this one."""
 
-class Run(Protocol):
-    """A run that is ready to start."""
+    def words(self) -> Iterator[Advanced | Begun]:
+        """What it says, until it has ended or was let go. Raises the error that kept it from beginning."""
+        ...
 
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def live_schema(self) -> str: ...
-    @property
-    def production(self) -> bool: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def cancellation(self) -> Cancellation: ...
-    @property
-    def earlier(self) -> RunState | None: ...
-
-    def execute(self, gate: Gate, views: tuple[View, ...] = ()) -> RunState: ...
-    def close(self) -> None: ...
-
-
-Prepare = Callable[[ProgressCall], Run]
-"""Makes a run ready; may take long and raises an SdconsoleError when something is wrong."""
+    def stop(self, reason: str) -> None: ...
+    def let_go(self) -> None: ...
 
 
 class Library(Protocol):
     """Every method may block and may raise an SdconsoleError; none is called on the screen's thread."""
 
-    def deploy(self, source: Path, mode: Mode) -> Run: ...
-    def resume(self, run_id: str, date_formats: Mapping[str, str] | None = None) -> Run: ...
-    def rollback(self, to: str | None = None) -> Run: ...
+    def begin(self, order: Order) -> Started:
+        """Have a run executed by a process of its own."""
+        ...
+
     def runs(self) -> tuple[RunSummary, ...]: ...
     def records(self, run_id: str) -> Iterable[Record]: ...
     def follow(self, run_id: str, again: Callable[[], bool]) -> Iterable[Record]:
@@ -75,6 +51,14 @@ class Library(Protocol):
 
     def answer(self, run_id: str, question: Waiting, typed: str) -> None:
         """Say yes to the question that another process asks."""
+        ...
+
+    def hold(self, run_id: str, question: Waiting) -> None:
+        """Leave the question open that the run's process asks; the run ends held."""
+        ...
+
+    def stop(self, run_id: str) -> None:
+        """Stop a run that another process executes; it can be resumed."""
         ...
 
     def abort(self, run_id: str) -> str:

@@ -42,6 +42,18 @@ def giving_up(state: RunState) -> Question:
     )
 
 
+def stopping(state: RunState) -> Question:
+    """What stopping another process's run does."""
+    current = state.current
+    return Question(
+        title="Stop",
+        prompt=f"Stop {state.run_id}" + (f" in {current.name}?" if current is not None else "?"),
+        details=(_what_stays(state), "Finished stages are kept. To go on later:", f"  {resume_command(state.run_id)}"),
+        yes="Stop it",
+        no="Keep it running",
+    )
+
+
 def ending_blocker(holder: BlockingSession, *, end: bool) -> Question:
     """What is done to a session that delays the switch; the ledger keeps who did it."""
     return Question(
@@ -74,7 +86,12 @@ def leaving(state: RunState, run_id: str, *, asking: bool) -> Question:
     return Question(
         title=QUIT,
         prompt=f"Stop the run in {current.name}?" if current is not None else "Stop the run?",
-        details=(_what_stays(state), "Finished stages are kept. To go on later:", f"  {resume_command(run_id)}"),
+        details=(
+            _what_stays(state),
+            "Finished stages are kept. To go on later:",
+            f"  {resume_command(run_id)}",
+            "To leave it running instead: stay, then D.",
+        ),
         yes="Stop and quit",
         no="Keep it running",
     )

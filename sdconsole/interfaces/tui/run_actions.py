@@ -65,6 +65,18 @@ RUN_ACTIONS: tuple[Action, ...] = (
         changes=True,
     ),
     Action(
+        id="stop",
+        key="S",
+        shown_key="S",
+        label="Stop",
+        help="Stop a run that another process executes; it can be resumed; asks first",
+        command="sdconsole stop RUN",
+        places=_RUN,
+        why_not=why.stop,
+        in_footer=False,
+        changes=True,
+    ),
+    Action(
         id="rollback",
         key="b",
         shown_key="b",

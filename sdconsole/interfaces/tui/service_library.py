@@ -12,9 +12,8 @@ from sdconsole import service
 from sdconsole.config import EMBEDDED, Settings
 from sdconsole.core import runs
 from sdconsole.core.events import Record, Waiting
-from sdconsole.core.model import FINISHED, Mode, StageName
+from sdconsole.core.model import FINISHED, StageName
 from sdconsole.core.runs import RunSummary
-from sdconsole.interfaces.tui.gate import VIA
 from sdconsole.observe.health import disk_spaces
 from sdconsole.quality.profile.model import Profile
 from sdconsole.service import decisions, upkeep
@@ -24,6 +23,7 @@ from sdconsole.service.upkeep import TargetLook
 from sdconsole.target.ledger.record import VersionState
 from sdconsole.target.live.versions import VersionRow
 
+VIA = "console"
 _LOOKED_AT = 5
 """How many runs back a stage's last duration is looked for."""
 
@@ -34,14 +34,8 @@ class ServiceLibrary:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def deploy(self, source: Path, mode: Mode) -> service.PreparedRun:
-        return service.prepare_deploy(self._settings, service.DeployRequest(source=source, mode=mode))
-
-    def resume(self, run_id: str, date_formats: Mapping[str, str] | None = None) -> service.PreparedRun:
-        return service.prepare_resume(self._settings, run_id, date_formats=date_formats)
-
-    def rollback(self, to: str | None = None) -> service.PreparedRun:
-        return service.prepare_rollback(self._settings, to=to)
+    def begin(self, order: service.Order) -> service.StartedRun:
+        return service.start_run(self._settings, order)
 
     def runs(self) -> tuple[RunSummary, ...]:
         return service.list_runs(self._settings)
@@ -50,13 +44,19 @@ class ServiceLibrary:
         return service.read_records(self._settings, run_id)
 
     def follow(self, run_id: str, again: Callable[[], bool]) -> Iterable[Record]:
-        return service.follow_run(self._settings, run_id, again=again)
+        return service.follow_run(self._settings, run_id, again=again, collapse=True)
 
     def is_alive(self, run_id: str) -> bool:
         return service.is_alive(self._settings, run_id)
 
     def answer(self, run_id: str, question: Waiting, typed: str) -> None:
         service.answer_run(self._settings, run_id, question, accepted=True, typed=typed, via=VIA)
+
+    def hold(self, run_id: str, question: Waiting) -> None:
+        service.hold_run(self._settings, run_id, question, via=VIA)
+
+    def stop(self, run_id: str) -> None:
+        service.stop_run(self._settings, run_id, via=VIA)
 
     def abort(self, run_id: str) -> str:
         aborted = decisions.abort_run(self._settings, run_id)

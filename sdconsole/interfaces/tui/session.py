@@ -1,4 +1,4 @@
-"""What the console is working on: one run at a time, prepared and executed in a thread of its own.
+"""The run that this console started: its process is heard in a thread of its own, and followed like any other run.
 
 It knows no widget. What happens is posted as messages, which Textual takes from any thread.
 """
@@ -11,13 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from textual.message import Message
 
-from sdconsole.core.events import Waiting
 from sdconsole.core.projection import RunState
-from sdconsole.core.stage import Wish
 from sdconsole.errors import Interrupted
 from sdconsole.interfaces.tui.feed import Feed
-from sdconsole.interfaces.tui.gate import VIA, ConsoleGate
-from sdconsole.interfaces.tui.library import Prepare, Run
+from sdconsole.interfaces.tui.library import Library, Started
+from sdconsole.interfaces.tui.watching import Follower
+from sdconsole.service.orders import Order
+from sdconsole.service.run_process import Advanced
 
 
 class PrepareAdvanced(Message):
@@ -33,10 +33,10 @@ class PrepareAdvanced(Message):
 
 
 class RunReady(Message):
-    """A run is prepared and starts now."""
+    """The run has begun; `follower` reads its journal."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, follower: Follower) -> None:
+        self.follower = follower
         super().__init__()
 
 
@@ -47,20 +47,8 @@ class RunChanged(Message):
         return isinstance(message, RunChanged)
 
 
-class Asked(Message):
-    """The run waits for an answer to this question."""
-
-    def __init__(self, question: Waiting) -> None:
-        self.question = question
-        super().__init__()
-
-
-class AnsweredElsewhere(Message):
-    """The question that was asked needs no answer here any more."""
-
-
 class RunEnded(Message):
-    """The thread has ended: `state` is the run's last state, or `error` says why there was no run or no end."""
+    """The run's process has ended: `state` is the run's last state, or `error` says why there was no run or no end."""
 
     def __init__(self, state: RunState | None, error: BaseException | None) -> None:
         self.state = state
@@ -69,19 +57,18 @@ class RunEnded(Message):
 
 
 class Session:
-    """Owns the thread that prepares and executes. All public methods are for the screen's thread."""
+    """One run at a time. All public methods are for the screen's thread."""
 
-    def __init__(self, post: Callable[[Message], object], operator: str) -> None:
+    def __init__(self, post: Callable[[Message], object], library: Library) -> None:
         self._post = post
-        self._operator = operator
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="run")
-        self._stopper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stop")
+        self._library = library
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session")
         self._stop = threading.Event()
         self._reason = ""
-        self._future: Future[RunState] | None = None
-        self.run: Run | None = None
-        self.gate: ConsoleGate | None = None
-        self.feed = Feed(self._changed)
+        self._future: Future[RunState | None] | None = None
+        self._started: Started | None = None
+        self.follower: Follower | None = None
+        """Of the run that was started last, once it has begun; its process may have ended since."""
 
     @property
     def busy(self) -> bool:
@@ -91,73 +78,75 @@ class Session:
     def stopping(self) -> bool:
         return self.busy and self._stop.is_set()
 
-    def start(self, prepare: Prepare) -> None:
-        """Prepare and execute a run; RunReady, RunChanged, Asked and RunEnded follow."""
+    @property
+    def run_id(self) -> str:
+        """Of the run that was started last; "" while it is made ready."""
+        return self.follower.run_id if self.follower is not None else ""
+
+    @property
+    def state(self) -> RunState:
+        """What is known of that run now, drawn or not."""
+        return self.follower.feed.state if self.follower is not None else RunState()
+
+    @property
+    def asking(self) -> bool:
+        """Its question is open."""
+        return self.busy and self.state.waiting is not None and self.state.finished is None
+
+    def start(self, order: Order) -> None:
+        """Have a run made ready and executed; RunReady, RunChanged and RunEnded follow."""
         if self.busy:
             raise RuntimeError("a run is under way")
         self._stop.clear()
-        self.run = None
-        self.gate = None
-        self.feed = Feed(self._changed)
-        self._future = self._thread.submit(self._work, prepare)
+        if self.follower is not None:
+            self.follower.stop()
+        self._started = self.follower = None
+        self._future = self._thread.submit(self._work, order)
         self._future.add_done_callback(self._ended)
 
     def stop(self, reason: str) -> None:
-        """Cancel what is under way; RunEnded follows. Interrupting a server may take a while, so not on this thread."""
+        """Stop what is under way; RunEnded follows."""
         self._reason = reason
         self._stop.set()
-        if self.run is not None:
-            self._stopper.submit(self.run.cancellation.cancel, reason)
+        if self._started is not None:
+            self._started.stop(reason)
 
-    def toggle_pause(self) -> None:
-        """Let the run rest at its next safe point, or go on."""
-        if self.run is not None:
-            cancellation, wish = self.run.cancellation, Wish(self._operator, VIA)
-            if cancellation.pause_wanted:
-                cancellation.unpause(wish)
-            else:
-                cancellation.pause(wish)
+    def let_go(self) -> None:
+        """Leave the run to itself: it goes on, and is held at its next question."""
+        if self._started is not None:
+            self._started.let_go()
 
-    @property
-    def pause_wanted(self) -> bool:
-        return self.busy and self.run is not None and self.run.cancellation.pause_wanted
-
-    def close(self, reason: str) -> None:
-        """Cancel what is under way and wait for its end. A question that is open stays held."""
-        gate = self.gate
-        if gate is not None and gate.asking:
-            gate.hold()
-        elif self.busy:
-            self.stop(reason)
+    def close(self) -> None:
+        """Wait for a run that is stopping, and leave any other to itself."""
+        if not self.stopping:
+            self.let_go()
         self._thread.shutdown(wait=True)
-        self._stopper.shutdown(wait=True)
+        if self.follower is not None:
+            self.follower.stop()
 
-    def _work(self, prepare: Prepare) -> RunState:
-        run = prepare(self._progress)
+    def _work(self, order: Order) -> RunState | None:
+        started = self._library.begin(order)
+        self._started = started
         if self._stop.is_set():
-            run.close()
+            started.stop(self._reason)
+        try:
+            for word in started.words():
+                if isinstance(word, Advanced):
+                    self._post(PrepareAdvanced(word.done, word.total))
+                else:
+                    self._follow(word.run_id)
+        finally:
+            if self.follower is not None:
+                self.follower.catch_up()
+        if self.follower is None:  # let go before it had begun
             raise Interrupted(cause=self._reason)
-        self.gate = ConsoleGate(
-            self._operator,
-            run.cancellation,
-            lambda question: self._post(Asked(question)),
-            lambda: self._post(AnsweredElsewhere()),
-        )
-        self.feed = Feed(self._changed, earlier=run.earlier)
-        self.run = run
-        if self._stop.is_set():
-            run.cancellation.cancel(self._reason)
-        self._post(RunReady(run))
-        return run.execute(self.gate, (self.feed,))
+        return self.state
 
-    def _progress(self, done: int, total: int | None) -> None:
-        if self._stop.is_set():
-            raise Interrupted(cause=self._reason)
-        self._post(PrepareAdvanced(done, total))
+    def _follow(self, run_id: str) -> None:
+        self.follower = Follower(self._library, run_id, Feed(lambda: self._post(RunChanged())))
+        self.follower.start()
+        self._post(RunReady(self.follower))
 
-    def _changed(self) -> None:
-        self._post(RunChanged())
-
-    def _ended(self, future: Future[RunState]) -> None:
+    def _ended(self, future: Future[RunState | None]) -> None:
         error = future.exception()
         self._post(RunEnded(None if error else future.result(), error))

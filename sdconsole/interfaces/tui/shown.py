@@ -12,7 +12,6 @@ from sdconsole.core.projection import RunState
 from sdconsole.errors import SdconsoleError, Verdict
 from sdconsole.interfaces.tui.commands import next_commands, target_name
 from sdconsole.interfaces.tui.feed import Entry, Feed
-from sdconsole.interfaces.tui.library import Run
 from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.outlook import remaining_seconds
 from sdconsole.interfaces.tui.picture import Picture, Preparing
@@ -23,12 +22,13 @@ from sdconsole.interfaces.tui.watching import Follower, Replayer
 
 @dataclass(slots=True)
 class Shown:
-    """A run on the screen. `run` is None for one that is only looked at, or that does not exist yet; `watching` fills
-    the feed of one that is only looked at."""
+    """A run on the screen. `watching` fills its feed, and is None while the run does not exist yet."""
 
     feed: Feed
     settings: Settings
-    run: Run | None = None
+    own: bool = False
+    """This console started the run, and its process has not ended."""
+    pause_asked: bool = False
     watching: Follower | Replayer | None = None
     state: RunState = field(default_factory=RunState)
     entries: list[Entry] = field(default_factory=list)
@@ -42,13 +42,14 @@ class Shown:
         """Take what is new from the feed."""
         self.state, entries = self.feed.take()
         self.entries += entries
-        if self.watching is not None:
+        self.pause_asked = self.pause_asked and self.state.paused is None
+        if self.watching is not None and self.watching.error is not None:
             self.error = self.watching.error
 
     @property
     def alive(self) -> bool:
-        """Another process executes the run."""
-        return self.watching is not None and self.watching.alive
+        """A process executes the run that this console did not start."""
+        return self.watching is not None and self.watching.alive and not self.own
 
     @property
     def replaying(self) -> bool:
@@ -70,7 +71,7 @@ class Shown:
             read_only=self.read_only,
             activity=activity,
             activity_style=style,
-            run_id=self.state.run_id or (self.run.run_id if self.run is not None else ""),
+            run_id=self.state.run_id or (self.watching.run_id if self.watching is not None else ""),
             elapsed_seconds=float(int(self.feed.elapsed_seconds)) if self.state.seq else None,
             remaining_seconds=None if remaining is None else round(remaining),
         )
@@ -92,8 +93,6 @@ class Shown:
         )
 
     def _log_path(self) -> str:
-        if self.run is not None:
-            return str(self.run.folder / runs.JOURNAL)
         if self.watching is None:
             return ""
         return str(runs.runs_folder(self.settings.state_dir) / self.watching.run_id / runs.JOURNAL)
@@ -102,8 +101,6 @@ class Shown:
         started = self.state.started
         if started is not None:
             return started.target, started.live_schema, started.production
-        if self.run is not None:
-            return self.run.target, self.run.live_schema, self.run.production
         try:
             target = self.settings.target_settings()
         except SdconsoleError:  # an unknown target: preparing says so in its own words
@@ -121,14 +118,14 @@ class Shown:
             return "stopping", look.warn
         if state.paused is not None:
             return "PAUSED, p goes on", f"bold reverse {look.warn}"
-        if self.run is not None and self.run.cancellation.pause_wanted and state.finished is None:
+        if self.pause_asked and state.finished is None:
             return "pausing at the next safe point", look.warn
         if self.preparing is not None:
             return "preparing", look.accent
         if state.verdict is not None:
             verdict = str(state.verdict).replace("-", " ")
             return verdict, look.ok if state.verdict is Verdict.OK else look.warn
-        if self.watching is not None and not self.alive and state.started is not None:
+        if self.watching is not None and not self.own and not self.alive and state.started is not None:
             return "cut off: nobody executes it", look.warn
         if state.current is None:
             return "", ""

@@ -20,6 +20,7 @@ from sdconsole.interfaces.tui.side_screen import SideScreen
 from sdconsole.interfaces.tui.versions_screen import VersionsScreen
 from sdconsole.interfaces.tui.watch_deeds import WatchDeeds
 from sdconsole.service.dashboards import Figures
+from sdconsole.service.orders import Resumption, Rollback
 
 LOOK_SECONDS = 10.0
 MACHINE_SECONDS = 3.0
@@ -32,8 +33,8 @@ class SideDeeds(WatchDeeds):
         """By the id of the action."""
         return {
             "dates": self._open_dates,
-            "day-first": lambda: self._answer("DMY"),
-            "month-first": lambda: self._answer("MDY"),
+            "day-first": lambda: self._answer_dates("DMY"),
+            "month-first": lambda: self._answer_dates("MDY"),
             "answer-dates": self._take_up_with_answers,
             "history": lambda: self._open(VersionsScreen(self.look)),
             "dashboards": lambda: self._open(DashboardsScreen(self.look)),
@@ -128,7 +129,7 @@ class SideDeeds(WatchDeeds):
                 failed=lambda error: panel.update(safe_text(str(error), limit=300)),
             )
 
-    def _answer(self, order: str) -> None:
+    def _answer_dates(self, order: str) -> None:
         if isinstance(self.side, DateReview):
             self.side.answer(order)
 
@@ -136,17 +137,17 @@ class SideDeeds(WatchDeeds):
         side = self.side
         if isinstance(side, DateReview):
             run_id, given = side.run_id, side.given
-            self.begin_here(lambda _: self.library.resume(run_id, given))
+            self.begin_here(Resumption(run_id, given))
 
     def _roll_back(self) -> None:
         side = self.side
         if isinstance(side, VersionsScreen):
             if side.chosen is not None:
                 to = side.chosen.version
-                self.begin_here(lambda _: self.library.rollback(to))
+                self.begin_here(Rollback(to))
         elif isinstance(side, AfterScreen):
             before = side.before
-            self.begin_here(lambda _: self.library.rollback(before))
+            self.begin_here(Rollback(before))
 
     def _on_log(self, deed: Callable[[LogTab], object]) -> None:
         if self.run_screen is not None:

@@ -1,4 +1,4 @@
-"""Signals stop the run like quitting does, without a question, and leave the terminal as it was found."""
+"""Signals stop the run like quitting does, without a question; a lost terminal leaves the run to itself."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from collections.abc import Callable
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _stopped(stop: Callable[[str], object], number: signal.Signals) -> None:
+def _stopped(stop: Callable[[str], object], lost: Callable[[], object], number: signal.Signals) -> None:
     if number is signal.SIGHUP:  # the terminal is gone; what is still said must not fail for want of it
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (1, 2):
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
-    stop(f"signal {number.name}")
+        lost()
+    else:
+        stop(f"signal {number.name}")
 
 
-def stop_on_signals(stop: Callable[[str], object]) -> Callable[[], None]:
-    """From now on `stop(reason)` is called on the running event loop; returns what puts the old handlers back.
+def stop_on_signals(stop: Callable[[str], object], *, lost: Callable[[], object]) -> Callable[[], None]:
+    """From now on `stop(reason)` is called on the running event loop, or `lost()` when the terminal is gone.
+
+    Returns what puts the old handlers back.
 
     Only the main thread of a process can listen to signals; on another one nothing is changed.
     """
@@ -30,7 +34,7 @@ def stop_on_signals(stop: Callable[[str], object]) -> Callable[[], None]:
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
-        loop.add_signal_handler(number, _stopped, stop, number)
+        loop.add_signal_handler(number, _stopped, stop, lost, number)
 
     def restore() -> None:
         for number, handler in before.items():

@@ -16,7 +16,8 @@ ELSEWHERE = "another process executes this run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """`busy` = this console executes a run; `mine` = it executed the one that is shown; `alive` = another process does.
+    """`busy` = a run that this console started goes on; `mine` = it started the one that is shown; `alive` = a process
+    that it did not start executes the one that is shown.
 
     `low` = the terminal is too low to show stages and tabs at once. `unfinished` is the run that the home screen offers
     to take up.
@@ -29,7 +30,6 @@ class Situation:
     mine: bool = False
     alive: bool = False
     replaying: bool = False
-    pause_wanted: bool = False
     read_only: bool = False
     attach_only: bool = False
     state: RunState = field(default_factory=RunState)
@@ -87,7 +87,7 @@ def abort(now: Situation) -> str:
     if now.busy:
         return UNDER_WAY
     if now.alive and not now.asks_elsewhere:
-        return "another process executes this run; stop that one first"
+        return "another process executes this run: S stops it"
     if now.given_up:
         return "the run was given up already"
     if now.state.started is None:
@@ -156,6 +156,18 @@ def replay(now: Situation) -> str:
 
 def speed(now: Situation) -> str:
     return "" if now.replaying else "no run is being played again; e does that"
+
+
+def stop(now: Situation) -> str:
+    if now.busy:
+        return "quitting stops this run"
+    return "" if now.alive else "no process executes this run"
+
+
+def detach(now: Situation) -> str:
+    if not now.busy:
+        return "this console has started nothing that goes on; q leaves it"
+    return "the run is stopping" if now.stopping else ""
 
 
 def quit_console(now: Situation) -> str:

@@ -1,4 +1,4 @@
-"""What can be done with a run that this console looks at and does not execute: answer, give up, rest, play again."""
+"""What can be done with a run, whoever started it: rest, stop, answer, give up, play again."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from sdconsole.interfaces.tui import questions
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.errands import run_errand
 from sdconsole.interfaces.tui.feed import Feed
-from sdconsole.interfaces.tui.library import Prepare
 from sdconsole.interfaces.tui.lists import Lists
-from sdconsole.interfaces.tui.picture import Preparing
 from sdconsole.interfaces.tui.session import RunChanged
 from sdconsole.interfaces.tui.shown import Shown
 from sdconsole.interfaces.tui.watching import Follower, Replayer
 
 
 class WatchDeeds(Lists):
-    """Every deed goes through the library, as the commands `approve`, `abort` and `pause` do."""
+    """Every deed goes through the library, as the commands `approve`, `abort`, `pause` and `stop` do."""
 
     def open_run(self, run_id: str, *, replay: bool = False) -> None:
         """Look at a run by its journal: live while another process executes it, else as it ended."""
@@ -29,11 +27,6 @@ class WatchDeeds(Lists):
         watching = (Replayer if replay else Follower)(self.library, run_id, feed)
         self.show_run(Shown(feed, self.settings, watching=watching))
         watching.start()
-
-    def begin_here(self, prepare: Prepare) -> None:
-        """Begin on the run screen, which shows how the run is made ready."""
-        self.show_run(Shown(Feed(self.draw_soon), self.settings, preparing=Preparing()))
-        self.begin(prepare)
 
     def replay(self) -> None:
         """Play the shown run again; while it plays, go to its end."""
@@ -47,13 +40,31 @@ class WatchDeeds(Lists):
             (watching.faster if faster else watching.slower)()
 
     def pause(self) -> None:
-        """Of the own run at once, of another process's by a word left for it."""
-        if self.session.busy:
-            self.session.toggle_pause()
-        elif self.shown is not None:
-            run_id, rest = self.shown.state.run_id, self.shown.state.paused is None
-            words = f"asked to {'rest' if rest else 'go on'}"
-            self._send(lambda: self.library.pause(run_id, rest=rest), lambda: words)
+        """By a word left for the process that executes the run, whoever started it."""
+        shown = self.shown
+        if shown is None:
+            return
+        run_id, rest = shown.state.run_id, shown.state.paused is None and not shown.pause_asked
+        shown.pause_asked = rest
+        words = f"asked to {'rest' if rest else 'go on'}"
+
+        def refused(error: Exception) -> None:
+            shown.pause_asked = False
+            self.tell(error)
+
+        self._send(lambda: self.library.pause(run_id, rest=rest), lambda: words, refused)
+
+    def stop_elsewhere(self) -> None:
+        """Stop a run that this console did not start."""
+        if self.shown is None:
+            return
+        run_id = self.shown.state.run_id
+
+        def confirmed(typed: str | None) -> None:
+            if typed is not None:
+                self._send(lambda: self.library.stop(run_id), lambda: "asked to stop")
+
+        self.push_screen(Dialog(questions.stopping(self.shown.state)), confirmed)
 
     def answer_elsewhere(self, state: RunState) -> None:
         """Ask here what the other process asks there; leaving keeps its hold."""
@@ -81,17 +92,16 @@ class WatchDeeds(Lists):
 
         self.push_screen(Dialog(questions.giving_up(state)), confirmed)
 
-    def tell(self, error: Exception) -> None:
-        self.notify(safe_text(str(error), limit=300), severity="error", markup=False)
-
-    def _send(self, call: Callable[[], object], words: Callable[[], str]) -> None:
+    def _send(
+        self,
+        call: Callable[[], object],
+        words: Callable[[], str],
+        failed: Callable[[Exception], object] | None = None,
+    ) -> None:
         """Let the library do it beside the screen, then say what came of it."""
 
         def done(_: object) -> None:
             self.notify(safe_text(words(), limit=300), markup=False)
-            shown = self.shown
-            if shown is not None and shown.run is not None:  # executed here before: look at it by its journal now
-                self.open_run(shown.state.run_id)
             self.run_has_ended()
 
-        run_errand(self.call_later, call, then=done, failed=self.tell)
+        run_errand(self.call_later, call, then=done, failed=failed or self.tell)

@@ -1,4 +1,4 @@
-"""Fills the feed of a run that this console does not execute: from its journal as it grows, or played again.
+"""Fills the feed of a run, whoever started it: from its journal as it grows, or played again.
 
 Each works in a thread of its own and knows no widget; the screen looks at what it says about itself.
 """
@@ -12,7 +12,7 @@ from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.tui.feed import Feed
 from sdconsole.interfaces.tui.library import Library
 
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.1
 ALIVE_SECONDS = 1.0
 SPEEDS = (1, 2, 4, 8, 16, 32, 64, 128)
 USUAL_SPEED = 8
@@ -26,9 +26,13 @@ class Follower:
 
     def __init__(self, library: Library, run_id: str, feed: Feed) -> None:
         self._library = library
-        self._feed = feed
         self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._hurried = False
+        self._read_again = threading.Event()
+        self._over = False
         self._looked = 0.0
+        self.feed = feed
         self.run_id = run_id
         self.alive = False
         self.caught_up = False
@@ -39,27 +43,42 @@ class Follower:
 
     def stop(self) -> None:
         self._stop.set()
+        self._hurry.set()
+
+    def catch_up(self) -> None:
+        """Returns when everything was read that the journal held by now, and it was looked who executes the run."""
+        self._read_again.clear()
+        self._hurry.set()
+        if not self._over:
+            self._read_again.wait()
 
     def _work(self) -> None:
-        self._feed.ticking = False
+        self.feed.ticking = False
         try:
             for record in self._library.follow(self.run_id, self._again):
-                self._feed(record)
+                self.feed(record)
                 if self._stop.is_set():
                     return
         except (SdconsoleError, OSError) as error:
             self.error = error
-        self.caught_up = True
+        finally:
+            self.caught_up = self._over = True
+            self._read_again.set()
 
     def _again(self) -> bool:
+        """At the end of what the journal holds: looks around, waits a moment, says whether to read once more."""
         now = time.monotonic()
-        if now - self._looked >= ALIVE_SECONDS:
+        if self._hurried or now - self._looked >= ALIVE_SECONDS:
             self._looked = now
-            self.alive = self._feed.ticking = self._library.is_alive(self.run_id)
+            self.alive = self.feed.ticking = self._library.is_alive(self.run_id)
         if not self.caught_up:
             self.caught_up = True
-            self._feed.wait_since(self._feed.state.updated_at)
-        return not self._stop.wait(LOOK_SECONDS)
+            self.feed.wait_since(self.feed.state.updated_at)
+        if self._hurried:
+            self._read_again.set()
+        self._hurried = self._hurry.wait(LOOK_SECONDS)
+        self._hurry.clear()
+        return not self._stop.is_set()
 
 
 class Replayer:
