@@ -126,6 +126,8 @@ class Settings(BaseSettings):
     lock_timeout_ms: int = Field(default=200, ge=10, le=10_000)
     max_metric_change: float | None = Field(default=None, ge=0)
     """Percent by which a dashboard metric may move from live to the new version; None = it is shown, not judged."""
+    rates: Path | None = None
+    """A file of dated rates, what work costs; None = nothing is shown in money."""
     query_timeout_seconds: float = Field(default=30.0, gt=0)
     keep_versions: int = Field(default=3, ge=2)
     version_min_age_hours: float = Field(default=0.0, ge=0)
@@ -177,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError("an address like http://127.0.0.1:9091, without user and password")
         return url
 
-    @field_validator("state_dir", "embedded_root", "contract", "metrics_file")
+    @field_validator("state_dir", "embedded_root", "contract", "metrics_file", "rates")
     @classmethod
     def absolute(cls, path: Path | None) -> Path | None:
         """A run may be resumed from another folder."""

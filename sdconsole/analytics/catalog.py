@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from sdconsole.analytics.classes import load_classification
 from sdconsole.contract.model import Contract
 
 
@@ -49,7 +50,18 @@ class Kind(StrEnum):
 
 
 Unit: TypeAlias = Literal[
-    "percent", "days", "hours", "score", "tickets", "tickets a day", "comments", "count", "seconds", "money", "points"
+    "percent",
+    "days",
+    "hours",
+    "score",
+    "tickets",
+    "tickets a day",
+    "tickets a week",
+    "comments",
+    "count",
+    "seconds",
+    "money",
+    "points",
 ]
 Panel: TypeAlias = Literal["stat", "gauge", "pie", "donut", "bar", "h-bar", "line", "heatmap", "table"]
 DECIMALS: Mapping[str, int] = {
@@ -59,6 +71,7 @@ DECIMALS: Mapping[str, int] = {
     "score": 2,
     "tickets": 0,
     "tickets a day": 1,
+    "tickets a week": 1,
     "comments": 2,
     "count": 0,
     "seconds": 1,
@@ -69,6 +82,7 @@ DECIMALS: Mapping[str, int] = {
 SOURCES = ("catalog.toml", "templates.toml", "panels.toml")
 Headline: TypeAlias = Literal["only", "first", "max", "min", "column"]
 
+_TIERS = frozenset({"L1", "L2", "L3"})
 _WINDOW = re.compile(r"(\d+) (day|month)s")
 _CONDITION = re.compile(r"(>=|<=|>|<) (\d+(?:\.\d+)?)")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -101,9 +115,11 @@ class Metric:
     never red.
 
     `graded_points` says whether the thresholds hold for each row as well. `warnings` are sentences by the name of the
-    column that counts them. `unavailable` is the reason why a metric has no query. `same_as` is the entry whose query
-    this one shows in another way. `default_window` ("90 days", "12 months") is how far back the query looks from the
-    newest row when no range of time is given; "" = at all rows.
+    column that counts them. `unavailable` says why a metric has no query, `silent` why it has no value.
+    `same_as` is the entry whose query this one shows in another way; `file` is the SQL that several share, `of_class`
+    the class of a word list that this one asks it for. `columns` are those it needs besides its tables' usual ones, as
+    "table.column". `default_window` ("90 days", "12 months") is how far back the query looks from the newest row when
+    no range of time is given; "" = at all rows.
     """
 
     id: str
@@ -119,12 +135,16 @@ class Metric:
     green: str = ""
     yellow: str = ""
     same_as: str = ""
+    file: str = ""
+    of_class: str = ""
+    columns: tuple[str, ...] = ()
     compared: bool = True
     """Whether a change from one version to the next says something: not for what depends on the clock."""
     default_window: str = ""
     graded_points: bool = True
     warnings: Mapping[str, str] = field(default_factory=dict)
     unavailable: str = ""
+    silent: str = ""
     sql: str = ""
 
     def judge(self, value: float | None) -> MetricStatus:
@@ -146,6 +166,16 @@ class Metric:
     def shown(self, value: float | None) -> str:
         """The value with as many decimals as its unit has, without the unit."""
         return "-" if value is None else f"{value:,.{DECIMALS[self.unit]}f}"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Tables, views and columns ("table.column") without which it cannot be asked."""
+        return frozenset({*self.tables, *self.columns})
+
+    def fits(self, contract: Contract) -> bool:
+        """Whether data of this contract have the columns that it needs."""
+        known = {f"{table.name}.{column.name}" for table in contract.tables for column in table.columns}
+        return known >= set(self.columns)
 
     @property
     def green_limit(self) -> float | None:
@@ -180,40 +210,8 @@ class Catalog:
         return tuple(metric for metric in self.metrics if metric.kind in kinds)
 
     def for_tables(self, names: Collection[str]) -> tuple[Metric, ...]:
-        """What a database with these tables can answer; entries without a query are among them."""
-        return tuple(metric for metric in self.metrics if set(metric.tables) <= set(names))
-
-
-@dataclass(frozen=True, slots=True)
-class MetricParameters:
-    """What the definitions leave to configuration. Without `automation_accounts` their comments count as well."""
-
-    closed_statuses: tuple[str, ...]
-    automation_accounts: tuple[str, ...]
-    team_minimum: int
-    cell_minimum: int
-    timezone: str = "UTC"
-
-    @classmethod
-    def of(cls, contract: Contract, catalog: Catalog | None = None) -> MetricParameters:
-        limits = catalog or load_catalog()
-        return cls(
-            contract.closed_statuses,
-            contract.automation_accounts,
-            limits.team_minimum,
-            limits.cell_minimum,
-            contract.timezone,
-        )
-
-    def values(self) -> dict[str, list[str] | int | str]:
-        """The query's parameters by name."""
-        return {
-            "closed": list(self.closed_statuses),
-            "automation": list(self.automation_accounts),
-            "team_minimum": self.team_minimum,
-            "cell_minimum": self.cell_minimum,
-            "timezone": self.timezone,
-        }
+        """What a database with these tables and columns can answer; entries without a query are among them."""
+        return tuple(metric for metric in self.metrics if metric.needs <= set(names))
 
 
 @functools.cache
@@ -231,11 +229,12 @@ def load_catalog() -> Catalog:
         if unknown := metric.keys() - known:
             raise ValueError(f"metric {metric.get('id')}: unknown keys {sorted(unknown)}")
         if not metric.get("unavailable"):
-            file = metric.get("same_as") or metric["id"]
+            file = metric.get("same_as") or metric.get("file") or metric["id"]
             metric["sql"] = queries.joinpath(f"{file}.sql").read_text(encoding="utf-8")
     data["metrics"] = data.pop("metric")
     catalog = TypeAdapter(Catalog).validate_python({**data, "parts": _texts(queries.joinpath("parts"))})
     _check_conditions(catalog.metrics)
+    _check_classes(catalog.metrics)
     return catalog
 
 
@@ -252,6 +251,13 @@ def _holds(condition: str, value: float) -> bool:
     found = _CONDITION.fullmatch(condition)
     assert found is not None, condition
     return _OPERATORS[found[1]](value, float(found[2]))
+
+
+def _check_classes(metrics: Iterable[Metric]) -> None:
+    known = {one.name for each in load_classification().lists for one in each.classes} | _TIERS
+    for metric in metrics:
+        if metric.of_class and metric.of_class not in known:
+            raise ValueError(f"metric {metric.id}: no word list has a class {metric.of_class!r}")
 
 
 def _check_conditions(metrics: Iterable[Metric]) -> None:

@@ -1,4 +1,4 @@
-"""The classes that words put a ticket into: one ordered, versioned list for every panel, as data.
+"""The classes that words put a text into: one ordered, versioned list for every panel, as data.
 
 A word is met whole, whatever its case: "share" is not in "SharePoint" and "call" is not in "technically".
 """
@@ -9,7 +9,6 @@ import functools
 import re
 import tomllib
 from dataclasses import dataclass
-from datetime import date
 from importlib import resources
 
 from psycopg import sql
@@ -26,16 +25,17 @@ class WordClass:
 
 @dataclass(frozen=True, slots=True)
 class ClassList:
-    """`column` holds the text, `also` a second one; `otherwise` is the class of what meets no word."""
+    """`column` of `table` holds the text, `also` a second one; `otherwise` is the class of what meets no word."""
 
     name: str
     column: str
     otherwise: str
     classes: tuple[WordClass, ...]
     also: str = ""
+    table: str = "tickets"
 
     def classify(self, *texts: str | None) -> str:
-        """The class of a ticket with these texts."""
+        """The class of these texts."""
         whole = " ".join(text or "" for text in texts)
         for each in self.classes:
             if re.search(rf"\b(?:{'|'.join(each.words)})\b", whole, re.IGNORECASE):
@@ -60,50 +60,6 @@ def load_classification() -> Classification:
             if not _WORD.fullmatch(word):
                 raise ValueError(f"{each.name}: {word!r} is no word")
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What one ticket of a pattern costs: hours of work, and money for an hour."""
-
-    pattern: str
-    hours: float
-    hourly_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class RateTable:
-    valid_from: date
-    rates: tuple[Rate, ...]
-
-
-@functools.cache
-def load_rates() -> tuple[RateTable, ...]:
-    """All rate tables, oldest first. Raises ValueError when a rate is for a pattern that the lists do not have."""
-    text = resources.files("sdconsole.analytics").joinpath("rates.toml").read_text(encoding="utf-8")
-    tables = TypeAdapter(tuple[RateTable, ...]).validate_python(tomllib.loads(text)["table"])
-    (patterns,) = [each.classes for each in load_classification().lists if each.name == "automation_pattern"]
-    for table in tables:
-        if {rate.pattern for rate in table.rates} != {one.name for one in patterns}:
-            raise ValueError(f"the rates of {table.valid_from} are not those of the automation patterns")
-    return tuple(sorted(tables, key=lambda table: table.valid_from))
-
-
-def rates_on(day: date) -> tuple[Rate, ...]:
-    """The rates that hold on a day: those of the newest table whose day has come, else the oldest."""
-    tables = load_rates()
-    return next((table.rates for table in reversed(tables) if table.valid_from <= day), tables[0].rates)
-
-
-def rate_rows(day: date) -> sql.Composed:
-    """The rates of a day as rows of an SQL VALUES list: pattern, hours, hourly rate."""
-    rows = [
-        sql.SQL("({}, {}::float8, {}::float8)").format(
-            sql.Literal(rate.pattern), sql.Literal(rate.hours), sql.Literal(rate.hourly_rate)
-        )
-        for rate in rates_on(day)
-    ]
-    return sql.SQL(", ").join(rows)
 
 
 def class_of(of: ClassList) -> sql.Composed:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from psycopg import sql
 
-from sdconsole.analytics.catalog import Catalog, Metric, MetricParameters, load_catalog
-from sdconsole.analytics.classes import class_of, load_classification, rate_rows
+from sdconsole.analytics.catalog import Catalog, Metric, load_catalog
+from sdconsole.analytics.classes import class_of, load_classification
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.rates import NO_RATES, Rates
 
 _NAMES = ("closed", "automation", "team_minimum", "cell_minimum", "timezone")
 _TIMES: Mapping[str, tuple[str, str]] = {
@@ -45,11 +47,20 @@ ALL_ROWS = Scope()
 Condition = Callable[[sql.Composable], sql.Composable]
 
 
-def compose(metric: Metric, schema: str, *, catalog: Catalog | None = None, scope: Scope = ALL_ROWS) -> sql.Composed:
+def compose(
+    metric: Metric,
+    schema: str,
+    *,
+    catalog: Catalog | None = None,
+    scope: Scope = ALL_ROWS,
+    rates: Rates | None = None,
+) -> sql.Composed:
     """The metric's query, with the placeholders that `MetricParameters.values` and `Scope.values` fill."""
     values = {name: sql.Placeholder(name) for name in _NAMES}
     bound = {name: sql.Placeholder(name) for name in ("begins", "ends", "teams")}
-    return _composed(metric, schema, values, _conditions(metric, schema, scope, bound), catalog or load_catalog())
+    return _composed(
+        metric, schema, values, _conditions(metric, schema, scope, bound), catalog or load_catalog(), rates
+    )
 
 
 def readable_sql(
@@ -63,7 +74,7 @@ def readable_sql(
     """The same query with its values written out, for people to read and to run elsewhere."""
     bound = {name: sql.Literal(value) for name, value in scope.values().items()}
     conditions = _conditions(metric, schema, scope, bound)
-    return _composed(metric, schema, _literals(parameters), conditions, catalog or load_catalog()).as_string(None)
+    return _written(metric, schema, parameters, conditions, catalog)
 
 
 def template_sql(
@@ -78,7 +89,7 @@ def template_sql(
     """The query with somebody else's conditions: `in_range` gets a time column, `of_team` a team's name."""
     conditions = {name: in_range(sql.Identifier(column)) for name, (_, column) in _TIMES.items()}
     conditions |= {name: of_team(_team(column)) for name, column in _TEAMS.items()}
-    return _composed(metric, schema, _literals(parameters), conditions, catalog or load_catalog()).as_string(None)
+    return _written(metric, schema, parameters, conditions, catalog)
 
 
 def uses_team(metric: Metric, catalog: Catalog | None = None) -> bool:
@@ -100,8 +111,15 @@ def _uses(metric: Metric, names: Mapping[str, object], catalog: Catalog) -> bool
     return any(f"{{{name}}}" in reached for name in names)
 
 
-def _literals(parameters: MetricParameters) -> dict[str, sql.Literal]:
-    return {name: sql.Literal(value) for name, value in parameters.values().items()}
+def _written(
+    metric: Metric,
+    schema: str,
+    parameters: MetricParameters,
+    conditions: Mapping[str, sql.Composable],
+    catalog: Catalog | None,
+) -> str:
+    values = {name: sql.Literal(value) for name, value in parameters.values().items()}
+    return _composed(metric, schema, values, conditions, catalog or load_catalog(), parameters.rates).as_string(None)
 
 
 def _team(column: str) -> sql.Composed:
@@ -144,10 +162,14 @@ def _composed(
     values: Mapping[str, sql.Composable],
     conditions: Mapping[str, sql.Composable],
     catalog: Catalog,
+    rates: Rates | None,
 ) -> sql.Composed:
-    classes = {each.name: class_of(each) for each in load_classification().lists}
-    classes["rates"] = rate_rows(datetime.now(UTC).date())
-    names: dict[str, sql.Composable] = {"schema": sql.Identifier(schema), **values, **conditions, **classes}
+    names: dict[str, sql.Composable] = {"schema": sql.Identifier(schema), **values, **conditions}
+    for each in load_classification().lists:
+        names |= {each.name: class_of(each), f"{each.name}_otherwise": sql.Literal(each.otherwise)}
+    names["of_class"] = sql.Literal(metric.of_class)
+    names["rates"] = rates.rows() if rates else NO_RATES
+    names["hourly_rate"] = sql.Literal(rates.hourly_rate) if rates else sql.SQL("NULL::float8")
     done: dict[str, sql.Composable] = {}
 
     def part(name: str) -> sql.Composable:

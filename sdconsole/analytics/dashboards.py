@@ -12,6 +12,7 @@ from importlib import resources
 from pydantic import ConfigDict, TypeAdapter, with_config
 
 from sdconsole.analytics.catalog import Metric, load_catalog
+from sdconsole.contract.model import Contract
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -19,7 +20,11 @@ _STRICT = ConfigDict(extra="forbid")
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class PanelSpec:
-    """One panel: a query of the catalogue, or Prometheus expressions by their legend. `width` is of 24 columns."""
+    """One panel: a query of the catalogue, or Prometheus expressions by their legend. `width` is of 24 columns.
+
+    `green` and `yellow` take the place of the query's own thresholds on this panel; `bands` are those of other columns
+    that it shows. `marks` are three values at which the colour changes instead, from good to bad.
+    """
 
     width: int
     query: str = ""
@@ -34,6 +39,8 @@ class PanelSpec:
     lines: tuple[float, ...] = ()
     """Values at which a line is drawn across the panel."""
     stacked: bool = False
+    marks: tuple[float, ...] = ()
+    bands: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @with_config(_STRICT)
@@ -59,6 +66,10 @@ class Dashboard:
         found = (catalog.metric(panel.query) for panel in self.panels if panel.query)
         return tuple(metric for metric in found if metric is not None)
 
+    def fits(self, contract: Contract) -> bool:
+        """Whether data of this contract have every column that its queries need."""
+        return all(metric.fits(contract) for metric in self.queries)
+
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ def load_dashboards() -> Dashboards:
         for panel in each.panels:
             if bool(panel.query) == bool(panel.expressions):
                 raise ValueError(f"{each.uid}: a panel has either a query or expressions")
+            if panel.expressions and panel.panel in ("bar", "h-bar", "pie"):
+                raise ValueError(f"{each.uid}: Grafana draws no {panel.panel} of expressions without a label column")
             if panel.query and catalog.metric(panel.query) is None:
                 raise ValueError(f"{each.uid}: the catalogue has no {panel.query!r}")
     return found

@@ -7,22 +7,30 @@ model is Grafana's own (Grafana documentation, "Dashboard JSON model"). Knows no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from psycopg import sql
 
 from sdconsole.analytics import grafana_look as look
-from sdconsole.analytics.catalog import DECIMALS, Metric, MetricParameters, load_catalog
+from sdconsole.analytics.catalog import DECIMALS, Metric, load_catalog
 from sdconsole.analytics.compose import NO_TEAM, template_sql, uses_team
 from sdconsole.analytics.dashboards import Dashboard, PanelSpec, load_dashboards
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.rates import NOT_SET
 
 POSTGRES: Final = {"type": "postgres", "uid": "sdconsole-postgres"}
 PROMETHEUS: Final = {"type": "prometheus", "uid": "sdconsole-prometheus"}
 ALL_TEAMS: Final = "__all__"
 _SCHEMA_VERSION: Final = 38
 _COLUMNS: Final = 24
-_HEIGHT: Final = {"stat": 6, "gauge": 6}
+_HEIGHT: Final = {"stat": 6, "gauge": 6, "name": 9}
+_MATRIX: Final = {
+    "id": "groupingToMatrix",
+    "options": {"columnField": "series", "rowField": "label", "valueField": "value"},
+}
+"""A row for each label, a column for each series."""
 _TYPES: Final = {
     "stat": "stat",
     "gauge": "gauge",
@@ -31,6 +39,8 @@ _TYPES: Final = {
     "bar": "barchart",
     "h-bar": "barchart",
     "line": "timeseries",
+    "bar-gauge": "bargauge",
+    "name": "stat",
     "heatmap": "table",
     "table": "table",
 }
@@ -137,12 +147,24 @@ def _query_panel(spec: PanelSpec, schema: str, parameters: MetricParameters) -> 
     metric = _metric(spec)
     kind = spec.panel or metric.panel
     query, form = _shown_query(metric, kind, spec, panel_sql(metric, schema, parameters))
-    defaults = look.defaults(metric.unit, DECIMALS[metric.unit], metric.green, metric.yellow)
-    limits = f" Thresholds: {metric.limits}." if metric.limits else ""
+    green, yellow = (spec.green, spec.yellow) if spec.green else (metric.green, metric.yellow)
+    defaults = look.defaults(metric.unit, DECIMALS[metric.unit], green, yellow)
+    definition, silent = metric.definition, metric.silent
+    if metric.unit == "money":
+        silent = silent if parameters.rates else NOT_SET
+        defaults["unit"] = f"prefix:{parameters.rates.currency} " if parameters.rates else "none"
+    if silent:
+        defaults["noValue"] = f"no data: {silent}"
+    if spec.marks:
+        defaults["thresholds"] = {"mode": "absolute", "steps": list(look.marked(spec.marks))}
+        limits = f" The colour changes at {', '.join(f'{mark:g}' for mark in spec.marks)}."
+    else:
+        limits = f" Thresholds: {replace(metric, green=green, yellow=yellow).limits}." if green else ""
     return {
         "type": _TYPES[kind],
         "title": metric.title,
-        "description": f"{metric.definition[:1].upper()}{metric.definition[1:]}.{limits}",
+        "description": f"{definition[:1].upper()}{definition[1:]}.{limits}"
+        + (f" No data: {silent}." if silent else ""),
         "datasource": dict(POSTGRES),
         "targets": [
             {
@@ -154,7 +176,8 @@ def _query_panel(spec: PanelSpec, schema: str, parameters: MetricParameters) -> 
                 "rawSql": query,
             }
         ],
-        "options": look.options(kind, judged=bool(metric.green)),
+        "transformations": [_MATRIX] if kind == "heatmap" else [],
+        "options": look.options(kind, judged=bool(green), rows=True),
         "fieldConfig": {"defaults": defaults | look.custom(kind, spec), "overrides": list(look.overrides(kind, spec))},
     }
 
@@ -172,11 +195,18 @@ def _shown_query(metric: Metric, kind: str, spec: PanelSpec, query: str) -> tupl
     return f"SELECT label || ' (n = ' || n || ')' AS label, value\nFROM (\n{query}\n) AS shown", "table"
 
 
+def _merged(names: Sequence[str]) -> list[dict[str, Any]]:
+    """One table of several queries, its columns under the names of the expressions."""
+    columns = {f"Value #{chr(ord('A') + position)}": name for position, name in enumerate(names)}
+    organised = {"excludeByName": {"Time": True}, "indexByName": {}, "renameByName": columns}
+    return [{"id": "merge", "options": {}}, {"id": "organize", "options": organised}]
+
+
 def _expression_panel(spec: PanelSpec) -> dict[str, Any]:
     limits = f" Thresholds: green {spec.green}, yellow {spec.yellow}." if spec.green else ""
     table = spec.panel == "table"
     return {
-        "type": "barchart" if spec.panel == "bar" else _TYPES[spec.panel],
+        "type": _TYPES[spec.panel],
         "title": spec.title,
         "description": f"{spec.definition[:1].upper()}{spec.definition[1:]}.{limits}",
         "datasource": dict(PROMETHEUS),
@@ -192,7 +222,7 @@ def _expression_panel(spec: PanelSpec) -> dict[str, Any]:
             }
             for position, (legend, expression) in enumerate(spec.expressions.items())
         ],
-        "transformations": [{"id": "merge", "options": {}}] if table else [],
+        "transformations": _merged(list(spec.expressions)) if table else [],
         "options": look.options(spec.panel, judged=bool(spec.green)),
         "fieldConfig": {
             "defaults": look.defaults(spec.unit, 0, spec.green, spec.yellow) | look.custom(spec.panel, spec),

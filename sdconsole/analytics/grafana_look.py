@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sdconsole.analytics.catalog import MetricStatus, load_catalog
@@ -14,8 +14,9 @@ _UNITS: Final = {
     "hours": "h",
     "seconds": "s",
     "bytes": "bytes",
-    "money": "currencyUSD",
 }
+_BETWEEN: Final = "#F97316"
+"""Between yellow and red, where a panel has four colours."""
 _RISING: Final = (MetricStatus.GREEN, MetricStatus.YELLOW, MetricStatus.RED)
 
 
@@ -50,9 +51,17 @@ def steps(green: str, yellow: str) -> Iterator[dict[str, Any]]:
         yield {"color": colour[name], "value": moved}
 
 
-def options(kind: str, *, judged: bool) -> dict[str, Any]:
-    """How a panel of this kind is drawn."""
-    last = {"calcs": ["lastNotNull"], "fields": "/.*/", "values": False}
+def marked(marks: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """Colours from good to bad that change at these three values."""
+    colour = {status: shade.colour for status, shade in load_catalog().palette.items()}
+    names = (colour[MetricStatus.GREEN], colour[MetricStatus.YELLOW], _BETWEEN, colour[MetricStatus.RED])
+    for name, value in zip(names, (None, *marks), strict=True):
+        yield {"color": name, "value": value}
+
+
+def options(kind: str, *, judged: bool, rows: bool = False) -> dict[str, Any]:
+    """How a panel of this kind is drawn. `rows`: its query gives a table, not one series for each thing."""
+    last = {"calcs": ["lastNotNull"], "fields": "", "values": False}  # "" = every number; a pattern would add the time
     legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
     tooltip = {"mode": "multi", "sort": "none"}
     if kind == "stat":
@@ -64,6 +73,17 @@ def options(kind: str, *, judged: bool) -> dict[str, Any]:
             "textMode": "auto",
             "reduceOptions": last,
         }
+    if kind == "name":
+        return {
+            "colorMode": "none",
+            "graphMode": "none",
+            "justifyMode": "auto",
+            "textMode": "name",
+            "reduceOptions": last,
+        }
+    if kind == "bar-gauge":
+        each = {"calcs": ["lastNotNull"], "fields": "/^value$/", "values": True} if rows else last
+        return {"displayMode": "basic", "orientation": "horizontal", "showUnfilled": True, "reduceOptions": each}
     if kind == "gauge":
         return {"showThresholdLabels": False, "showThresholdMarkers": True, "reduceOptions": last}
     if kind in ("pie", "donut"):
@@ -119,4 +139,8 @@ def overrides(kind: str, spec: PanelSpec) -> Iterator[Mapping[str, Any]]:
         }
     if kind == "stat":
         for name in spec.show[1:-1]:
-            yield {"matcher": {"id": "byName", "options": name}, "properties": [grey]}
+            shown = grey
+            if name in spec.bands:
+                found = list(steps(*spec.bands[name]))
+                shown = {"id": "thresholds", "value": {"mode": "absolute", "steps": found}}
+            yield {"matcher": {"id": "byName", "options": name}, "properties": [shown]}

@@ -35,8 +35,8 @@ class PanelQuery:
     dashboard: str
     panel: str
     text: str
-    tables: tuple[str, ...] = ()
-    """What the query reads, as far as the catalogue knows."""
+    needs: frozenset[str] = frozenset()
+    """Tables, views and columns ("table.column") that the query reads, as far as the catalogue knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ def panel_queries(model: Mapping[str, Any]) -> Iterator[PanelQuery]:
     """Every SQL query of a dashboard's model: its variables first, then its panels."""
     for variable in model["templating"]["list"]:
         yield PanelQuery(model["uid"], f"variable {variable['name']}", variable["query"])
-    tables = {metric.title: metric.tables for metric in load_catalog().metrics}
+    needs = {metric.title: metric.needs for metric in load_catalog().metrics}
     for panel in model["panels"]:
         for target in panel.get("targets", ()):
             if "rawSql" in target:
-                yield PanelQuery(model["uid"], panel["title"], target["rawSql"], tables[panel["title"]])
+                yield PanelQuery(model["uid"], panel["title"], target["rawSql"], needs[panel["title"]])
 
 
 def expand(text: str, *, begins: datetime, ends: datetime, teams: Sequence[str] = ()) -> str:

@@ -17,20 +17,17 @@ import psycopg
 from psycopg import pq, sql
 from psycopg.rows import dict_row
 
-from sdconsole.analytics.catalog import (
-    Catalog,
-    Metric,
-    MetricParameters,
-    MetricStatus,
-    load_catalog,
-)
+from sdconsole.analytics.catalog import Catalog, Metric, MetricStatus, load_catalog
 from sdconsole.analytics.compose import ALL_ROWS, Scope, compose
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.rates import NOT_SET
 from sdconsole.contract.load import load_contract
 from sdconsole.target.connect import Connection
 from sdconsole.target.failures import classify
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _COLUMNS = frozenset({"label", "time", "series", "value", "n", "total", "headline", "graded"})
+_NO_ROWS = "there are no rows to compute it from, or too few"
 _WORST_FIRST = (MetricStatus.RED, MetricStatus.YELLOW, MetricStatus.GREEN)
 
 Detail = float | str | None
@@ -121,9 +118,9 @@ def run_metrics(
     given = parameters or MetricParameters.of(load_contract(None), known)
     results = []
     for metric in known.metrics if metrics is None else metrics:
-        missing = [] if tables is None else sorted(set(metric.tables) - set(tables))
+        missing = [] if tables is None else sorted(metric.needs - set(tables))
         if missing:
-            reason = f"{schema} has no table {', '.join(missing)}"
+            reason = f"{schema} has no {', '.join(missing)}"
             results.append(MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=reason))
             continue
         results.append(
@@ -132,14 +129,16 @@ def run_metrics(
     return tuple(results)
 
 
-def present_tables(connection: Connection, schema: str) -> frozenset[str]:
-    """The tables and views of a schema; empty when there is no such schema."""
+def present_names(connection: Connection, schema: str) -> frozenset[str]:
+    """The tables and views of a schema and their columns as "table.column"; empty when there is no such schema."""
     rows = connection.execute(
-        "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
         " WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         [schema],
-    )
-    return frozenset(name for (name,) in rows)
+    ).fetchall()
+    return frozenset(name for table, column in rows for name in (table, f"{table}.{column}"))
 
 
 def _run_metric(
@@ -157,7 +156,7 @@ def _run_metric(
         check()
     if metric.unavailable:
         return MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=metric.unavailable)
-    query = compose(metric, schema, catalog=catalog, scope=scope)
+    query = compose(metric, schema, catalog=catalog, scope=scope, rates=parameters.rates)
     values = {**parameters.values(), **scope.values()}
     began = time.monotonic()
     try:
@@ -171,7 +170,8 @@ def _run_metric(
         seconds = time.monotonic() - began
         text = f"{failure.message}: {failure.cause}"
         return MetricResult(metric, None, 0, MetricStatus.NO_DATA, error=text, duration_seconds=seconds)
-    return _judged(metric, rows, time.monotonic() - began)
+    silent = NOT_SET if metric.unit == "money" and parameters.rates is None else metric.silent
+    return _judged(metric, rows, silent or _NO_ROWS, time.monotonic() - began)
 
 
 def read_only(
@@ -194,7 +194,7 @@ def read_only(
         return cursor.execute(query, values).fetchall()
 
 
-def _judged(metric: Metric, rows: Sequence[Mapping[str, Any]], duration_seconds: float) -> MetricResult:
+def _judged(metric: Metric, rows: Sequence[Mapping[str, Any]], silent: str, duration_seconds: float) -> MetricResult:
     points = tuple(_points(metric, rows))
     value, n = _headline(metric, rows)
     judged = {metric.judge(value), *(point.status for point in points)}
@@ -206,7 +206,7 @@ def _judged(metric: Metric, rows: Sequence[Mapping[str, Any]], duration_seconds:
         status if value is not None else MetricStatus.NO_DATA,
         points,
         tuple(_warnings(metric, rows)),
-        reason="" if value is not None else "there are no rows to compute it from, or too few",
+        reason="" if value is not None else silent,
         duration_seconds=duration_seconds,
     )
 

@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timedelta
 
 from psycopg import sql
 
-from sdconsole.analytics.catalog import Metric, MetricParameters, MetricStatus
+from sdconsole.analytics.catalog import Metric, MetricStatus
 from sdconsole.analytics.compose import Scope, uses_range
+from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.analytics.run import read_only, run_metrics
 from sdconsole.target.connect import Connection
 

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdconsole.analytics.catalog import MetricParameters, load_catalog
+from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.dashboards import Dashboard, load_dashboards
 from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
 from sdconsole.analytics.panel_check import PanelQuery, PanelResult, check_panels, panel_queries
-from sdconsole.analytics.run import present_tables
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.run import present_names
 from sdconsole.config import Settings
-from sdconsole.contract.load import load_contract
+from sdconsole.contract.model import Contract
 from sdconsole.errors import UsageError, from_os_error
 from sdconsole.service.metrics import LIVE, Place, asking, find_place
+from sdconsole.service.targets import contract_of
 from sdconsole.target.names import check_live_schema
 
 FOLDER = "servicedesk"
@@ -41,9 +43,9 @@ class Checked:
         return tuple(result for result in self.results if result.seconds > self.budget_seconds)
 
 
-def dashboards() -> tuple[Dashboard, ...]:
-    """All of them, in the order of their list."""
-    return load_dashboards().dashboard
+def dashboards(contract: Contract) -> tuple[Dashboard, ...]:
+    """Those that data of this contract can fill, in the order of their list."""
+    return tuple(each for each in load_dashboards().dashboard if each.fits(contract))
 
 
 def export(settings: Settings, folder: Path, *, mounted_at: Path | None = None) -> tuple[Path, ...]:
@@ -60,7 +62,8 @@ def export(settings: Settings, folder: Path, *, mounted_at: Path | None = None) 
         )
     files = dict(_files(settings, mounted_at or folder.absolute()))
     models = folder / "dashboards" / FOLDER
-    strange = sorted({path.name for path in models.glob("*")} - {Path(name).name for name in files})
+    here = {path.name for path in models.glob("*")}
+    strange = sorted(here - {each.file_name for each in load_dashboards().dashboard})
     if strange:
         raise UsageError(
             "folder-in-use",
@@ -77,6 +80,8 @@ def export(settings: Settings, folder: Path, *, mounted_at: Path | None = None) 
             temporary.write_text(content, encoding="utf-8")
             temporary.replace(path)
             written.append(path)
+        for name in here - {path.name for path in written}:
+            (models / name).unlink()  # of a dashboard that these data cannot fill
     except OSError as error:
         raise from_os_error(error, f"{folder} cannot be written") from error
     return tuple(written)
@@ -86,29 +91,30 @@ def check(
     settings: Settings, *, on: str = LIVE, timeout_seconds: float | None = None, teams: Sequence[str] = ()
 ) -> Checked:
     """Runs every panel's query on live, on the candidate or on a version. Raises what `metrics.run` raises."""
-    contract = load_contract(settings.contract)
-    parameters = MetricParameters.of(contract)
+    contract = contract_of(settings)
+    parameters = MetricParameters.of(contract, rates=settings.rates)
     with asking(settings) as (target, connection):
         place = find_place(connection, target, on)
-        models = (dashboard_model(each, place.schema, parameters) for each in dashboards())
+        models = (dashboard_model(each, place.schema, parameters) for each in dashboards(contract))
         queries = [query for model in models for query in panel_queries(model)]
-        absent = {table.name for table in contract.tables if table.optional} - present_tables(connection, place.schema)
+        absent = {table.name for table in contract.tables if table.optional} - present_names(connection, place.schema)
         results = check_panels(
             connection,
-            [query for query in queries if not absent & set(query.tables)],
+            [query for query in queries if not absent & query.needs],
             reader_role=place.reader,
             timeout_seconds=timeout_seconds or settings.query_timeout_seconds,
             teams=teams,
         )
-    left_out = tuple(query for query in queries if absent & set(query.tables))
+    left_out = tuple(query for query in queries if absent & query.needs)
     return Checked(place, results, load_catalog().budget_seconds, left_out)
 
 
 def _files(settings: Settings, mounted_at: Path) -> Iterator[tuple[str, str]]:
     target = settings.target_settings()
     schema = check_live_schema(target.live_schema)
-    parameters = MetricParameters.of(load_contract(settings.contract))
-    for each in dashboards():
+    contract = contract_of(settings)
+    parameters = MetricParameters.of(contract, rates=settings.rates)
+    for each in dashboards(contract):
         model = dashboard_model(each, schema, parameters)
         yield f"dashboards/{FOLDER}/{each.file_name}", json.dumps(model, indent=2, ensure_ascii=False) + "\n"
     yield "dashboards/sdconsole.yaml", _PROVIDER.format(path=json.dumps(str(mounted_at / "dashboards" / FOLDER)))

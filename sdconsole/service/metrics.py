@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import psycopg
 
-from sdconsole.analytics.catalog import Kind, Metric, MetricParameters, load_catalog
+from sdconsole.analytics.catalog import Kind, Metric, load_catalog
 from sdconsole.analytics.compare import Change, comparable, compare
 from sdconsole.analytics.compose import ALL_ROWS, Scope, readable_sql
-from sdconsole.analytics.run import MetricResult, present_tables, run_metrics
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.run import MetricResult, present_names, run_metrics
 from sdconsole.analytics.trend import TrendDay, newest_day, seven_days
 from sdconsole.config import Settings
-from sdconsole.contract.load import load_contract
 from sdconsole.errors import UsageError
-from sdconsole.service.targets import resolve_target
+from sdconsole.service.targets import contract_of, resolve_target
 from sdconsole.target.connect import Connection, Target, connect
 from sdconsole.target.failures import classify
 from sdconsole.target.ledger.rows import VersionState, deployments, find_deployment
@@ -103,8 +103,8 @@ def run(
     seconds = timeout_seconds or settings.query_timeout_seconds
     with asking(settings) as (target, connection):
         place = find_place(connection, target, on)
-        tables = present_tables(connection, place.schema)
-        parameters = MetricParameters.of(load_contract(settings.contract))
+        tables = present_names(connection, place.schema)
+        parameters = MetricParameters.of(contract_of(settings), rates=settings.rates)
         results = run_metrics(
             connection,
             place.schema,
@@ -148,9 +148,9 @@ def compare_versions(
                 place.schema,
                 reader_role=place.reader,
                 timeout_seconds=seconds,
-                parameters=MetricParameters.of(load_contract(settings.contract)),
+                parameters=MetricParameters.of(contract_of(settings), rates=settings.rates),
                 metrics=comparable(catalog),
-                tables=present_tables(connection, place.schema),
+                tables=present_names(connection, place.schema),
             )
             for place in places
         ]
@@ -166,7 +166,7 @@ def metric_sql(settings: Settings, metric: Metric, *, schema: str | None = None,
             cause=metric.unavailable,
             next_step="sdconsole metrics list",
         )
-    parameters = MetricParameters.of(load_contract(settings.contract))
+    parameters = MetricParameters.of(contract_of(settings), rates=settings.rates)
     return readable_sql(metric, schema or settings.target_settings().live_schema, parameters, scope=scope)
 
 
@@ -177,7 +177,7 @@ def find_place(connection: Connection, target: Target, asked: str) -> Place:
     """
     live = live_version(connection, target.live_schema)
     if asked == LIVE:
-        if not present_tables(connection, target.live_schema):
+        if not present_names(connection, target.live_schema):
             raise UsageError(
                 "nothing-live",
                 f"{target.live_schema} has nothing to read yet",
@@ -198,7 +198,7 @@ def find_place(connection: Connection, target: Target, asked: str) -> Place:
             )
         return Place(asked, ready[0].version, ready[0].version, None, unseen)
     row = find_deployment(connection, asked) if is_version_of(asked, target.live_schema) else None
-    if row is None or row.state not in _READABLE or not present_tables(connection, asked):
+    if row is None or row.state not in _READABLE or not present_names(connection, asked):
         raise UsageError(
             "version-unknown",
             f"{asked!r} is no version of {target.live_schema} that can be read",

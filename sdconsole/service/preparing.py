@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sdconsole.analytics.rates import load_rates
 from sdconsole.config import EMBEDDED, Settings, load_settings
 from sdconsole.core import runs
 from sdconsole.core.events import LogLine
@@ -305,6 +306,7 @@ def _prepared(
 ) -> PreparedRun:
     """Open target and lock, then make the folder: the last step, so that a refusal leaves nothing behind."""
     settings = deployment.settings
+    load_rates(settings.rates)  # a wrong file is refused now, not after the load
     notes: tuple[LogLine, ...] = ()
     if earlier is not None:  # before the target: our hold on the folder proves that the attempt before us is dead
         claim_folder(resources, deployment)

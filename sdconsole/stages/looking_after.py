@@ -12,10 +12,11 @@ from typing import Final
 
 from psycopg import sql
 
-from sdconsole.analytics.catalog import MetricParameters, load_catalog
+from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.dashboards import load_dashboards
 from sdconsole.analytics.grafana import dashboard_model
 from sdconsole.analytics.panel_check import PanelQuery, check_panels, panel_queries
+from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context, session
 from sdconsole.target.connect import Connection
@@ -71,8 +72,8 @@ def count_rows(connection: Connection, live_schema: str, name: str, reader: str 
 def look_at_dashboards(
     ctx: Context, connection: Connection, published: Collection[str], reader: str | None, *, quiet: bool = False
 ) -> Look:
-    """Every panel's query, macros expanded. `published` are the version's tables and
-    views: a panel that reads another one is left out, and said so; one that is gone from live is an error."""
+    """Every panel's query, macros expanded. `published` are the version's tables, views
+    and columns: a panel that reads another one is left out, and said so; one that is gone from live is an error."""
     queries = _queries(ctx, published, quiet=quiet)
     if not queries:
         return Look(())
@@ -104,17 +105,19 @@ def look_at_dashboards(
 
 
 def _queries(ctx: Context, published: Collection[str], *, quiet: bool) -> list[PanelQuery]:
-    parameters = MetricParameters.of(ctx.deployment.contract)
+    parameters = MetricParameters.of(ctx.deployment.contract, rates=ctx.deployment.settings.rates)
     live_schema = ctx.deployment.needed_target().live_schema
     found: list[PanelQuery] = []
     for each in load_dashboards().dashboard:
+        if not each.fits(ctx.deployment.contract):
+            continue
         queries = list(panel_queries(dashboard_model(each, live_schema, parameters)))
-        missing = sorted({table for query in queries for table in query.tables} - set(published))
+        missing = sorted({name for query in queries for name in query.needs} - set(published))
         if missing and not quiet:
             about = f"not all of it is available: the version has no {', '.join(missing)}"
             ctx.check_result(f"dashboard {each.uid}", CheckStatus.INFO, about)
         if "tickets" in published and "comments" in published:
-            found += [query for query in queries if set(query.tables) <= set(published)]
+            found += [query for query in queries if query.needs <= set(published)]
     return found
 
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdconsole.analytics.catalog import MetricParameters, load_catalog
+from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.compare import Change, by_weight, change_from_dict, comparable, compare
-from sdconsole.analytics.run import MetricResult, present_tables, run_metrics
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.run import MetricResult, present_names, run_metrics
 from sdconsole.core.model import Artifact, CheckStatus
 from sdconsole.errors import GateFailed
 from sdconsole.stages.deployment import Context
@@ -127,7 +128,7 @@ def check_changes(ctx: Context, found: MetricChanges) -> None:
 
 
 def _live(connection: Connection, live_schema: str) -> str | None:
-    if not present_tables(connection, live_schema):
+    if not present_names(connection, live_schema):
         return None
     return live_version(connection, live_schema) or ""
 
@@ -148,8 +149,8 @@ def _asked(ctx: Context, connection: Connection, schema: str) -> tuple[MetricRes
         reader_role=None,
         timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
         check=step,
-        parameters=MetricParameters.of(ctx.deployment.contract, catalog),
+        parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
         metrics=metrics,
         catalog=catalog,
-        tables=present_tables(connection, schema),
+        tables=present_names(connection, schema),
     )

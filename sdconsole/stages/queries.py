@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sdconsole.analytics.catalog import Kind, MetricParameters, MetricStatus, load_catalog
-from sdconsole.analytics.run import MetricResult, present_tables, run_metrics
+from sdconsole.analytics.catalog import Kind, MetricStatus, load_catalog
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.run import MetricResult, present_names, run_metrics
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context
 from sdconsole.target.connect import Connection
@@ -27,7 +28,7 @@ def run_queries(
     catalog = load_catalog()
     filled = {name for name, count in rows.items() if count}
     if filled:  # and the views that the product made over them
-        filled |= present_tables(connection, schema) - set(rows)
+        filled |= present_names(connection, schema) - set(rows)
     metrics = [metric for metric in catalog.for_tables(filled) if metric.kind in kinds]
     done = 0
 
@@ -42,7 +43,7 @@ def run_queries(
         reader_role=reader_role,
         timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
         check=step,
-        parameters=MetricParameters.of(ctx.deployment.contract, catalog),
+        parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
         metrics=metrics,
         catalog=catalog,
     )

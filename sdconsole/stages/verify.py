@@ -44,7 +44,8 @@ class VerifyStage(Stage[Deployment]):
             figures = (Kind.METRIC, Kind.TEMPLATE)  # the panels' own queries come with the dashboards
             results = run_queries(ctx, connection, live_schema, asked, reader_role=reader, kinds=figures)
             wrong += [f"{result.metric.id} {result.metric.title}: {result.error}" for result in results if result.error]
-            published = set() if adopted else {*row.rows, *(shape.name for shape in row.tables)}
+            columns = {f"{shape.name}.{name}" for shape in row.tables for name in shape.column_names}
+            published = set() if adopted else {*row.rows, *(shape.name for shape in row.tables), *columns}
             look = look_at_dashboards(ctx, connection, published, reader)
             _judge(version, [*wrong, *look.wrong])
         if ctx.deployment.settings.watch_seconds:

@@ -63,6 +63,9 @@ class Export:
             self.comments = _table(database, "comments")
             self.sheets = _table(database, "timesheets")
             self.analyses = _table(database, "comment_quality")
+            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            self.moods = _table(database, "comment_sentiment") if "comment_sentiment" in tables else []
+            self.counts = {name: _count(database, name) for name in tables if not name.startswith("sqlite_")}
         for ticket in self.tickets:
             ticket["id"] = int(ticket["TKT-Ticket ID"])
             ticket["created"] = moment(ticket["TKT-Created Time"])
@@ -112,6 +115,11 @@ def _table(database: sqlite3.Connection, name: str) -> list[dict[str, Any]]:
     cursor = database.execute(f"SELECT * FROM {name}")
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _count(database: sqlite3.Connection, name: str) -> int:
+    rows: int = database.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+    return rows
 
 
 def _days(ticket: Mapping[str, Any]) -> float | None:

@@ -16,9 +16,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sdconsole.analytics.catalog import Kind, MetricParameters, MetricStatus, load_catalog
+from sdconsole.analytics.catalog import Kind, MetricStatus, load_catalog
 from sdconsole.analytics.compose import Scope, compose, readable_sql
-from sdconsole.analytics.run import MetricResult, run_metrics
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.run import MetricResult, present_names, run_metrics
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import Interrupted, TargetUnreachable
 from sdconsole.target.connect import Connection
@@ -417,7 +418,8 @@ def test_no_query_names_a_schema_or_could_be_broken_by_a_parameter() -> None:
         known = {table.name for table in load_contract(None).tables}
         assert set(tables) <= known | {"v_orphaned_data", "v_data_freshness"}
     metrics = load_catalog().metrics
-    names = {f"{metric.id}.sql" for metric in metrics if not metric.unavailable and not metric.same_as}
+    asked = [metric for metric in metrics if not metric.unavailable and not metric.same_as]
+    names = {f"{metric.file or metric.id}.sql" for metric in asked}
     folder = resources.files("sdconsole.analytics").joinpath("sql")
     assert {file.name for file in folder.iterdir() if file.is_file()} == names
 
@@ -425,11 +427,17 @@ def test_no_query_names_a_schema_or_could_be_broken_by_a_parameter() -> None:
 def test_an_empty_database_has_no_data_and_no_errors(pg: Database) -> None:
     with psycopg.connect(pg.dsn, autocommit=True) as connection:
         create_tables(connection, "empty")
+        names = present_names(connection, "empty")
+        asked = load_catalog().for_tables(names)
         found = {
-            result.metric.id: result for result in run_metrics(connection, "empty", reader_role=None, metrics=FIGURES)
+            result.metric.id: result for result in run_metrics(connection, "empty", reader_role=None, metrics=asked)
         }
+    left_out = {metric.id for metric in load_catalog().metrics} - set(found)
+    assert {key for key in left_out if not key.startswith("tier")} == {"orphans", "freshness"}
     assert [result.error for result in found.values() if result.error] == []
-    assert {key for key, result in found.items() if result.status is not MetricStatus.NO_DATA} == {"4.3", "E1"}
+    counts = {"sla-risk", "open-age", "resolution-bands"}
+    assert {key for key, result in found.items() if result.status is not MetricStatus.NO_DATA} == {"4.3", "E1", *counts}
+    assert {found[key].value for key in counts} == {0}
     assert found["4.3"].value == 0
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sdconsole.analytics.catalog import Kind, MetricParameters, load_catalog
+from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.classes import class_of, load_classification
 from sdconsole.analytics.dashboards import load_dashboards
 from sdconsole.analytics.grafana import dashboard_model
 from sdconsole.analytics.panel_check import PanelQuery, PanelResult, check_panels, panel_queries
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.rates import NOT_SET
 from sdconsole.analytics.run import MetricResult, run_metrics
 from sdconsole.contract.load import load_contract
 from sdconsole.core.model import Mode, StageName
@@ -26,11 +31,13 @@ from sdconsole.source.generate import generate
 from tests.cli.library_runs import LIVE, deployed
 from tests.stages.metric_oracle import answers, newest_ticket
 from tests.stages.metric_rows import Answer
+from tests.stages.panel_oracle import RATES, panel_answers
+from tests.stages.people_oracle import people_answers
 
 ROWS = 20_000
 BY_HAND = {"3.6", "M3"}
 """What a person judges, and what depends on the clock."""
-ASKED = [metric.id for metric in load_catalog().of_kind(Kind.METRIC, Kind.TEMPLATE) if metric.id not in BY_HAND]
+ASKED = [metric.id for metric in load_catalog().metrics if metric.id not in BY_HAND]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Proved:
 
     dsn: str
     clean: Path
+    rates: Path
     results: dict[str, MetricResult]
     expected: dict[str, Answer]
 
@@ -47,16 +55,48 @@ class Proved:
 def proved(pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proved]:
     folder, name = tmp_path_factory.mktemp("oracle"), f"t_{secrets.token_hex(5)}"
     generate(folder / "export.db", rows=ROWS, seed=3, contract=load_contract())
+    more = with_tiers(folder)
     with psycopg.connect(pg_server, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     dsn = make_conninfo(pg_server, dbname=name)
-    state = deployed(folder, folder / "export.db", dsn, mode=Mode.SIMPLE)
+    state = deployed(folder, folder / "export.db", dsn, mode=Mode.SIMPLE, **more)
     clean = Path(state.results[StageName.CLEAN].artifact("clean").path)
     with psycopg.connect(dsn) as connection:
-        results = {result.metric.id: result for result in run_metrics(connection, LIVE, reader_role=None)}
-    yield Proved(dsn, clean, results, answers(clean))
+        found = run_metrics(connection, LIVE, reader_role=None, parameters=parameters(folder / "rates.toml"))
+    results = {result.metric.id: result for result in found}
+    yield Proved(
+        dsn, clean, folder / "rates.toml", results, answers(clean) | panel_answers(clean) | people_answers(clean)
+    )
     with psycopg.connect(pg_server, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def with_tiers(folder: Path, *, export: bool = True) -> dict[str, Any]:
+    """Gives the export's tickets a tier and a pod, and names the settings that go with it."""
+    shipped = resources.files("sdconsole.contract").joinpath("servicedesk.toml").read_text(encoding="utf-8")
+    first = '    { name = "TKT-Ticket ID"'
+    own = "".join(
+        f'    {{ name = "{name}", type = "text", description = "of the ticket" }},\n'
+        for name in ("support_tier", "assigned_pod")
+    )
+    (folder / "contract.toml").write_text(shipped.replace(first, own + first, 1), encoding="utf-8")
+    (folder / "rates.toml").write_text(RATES, encoding="utf-8")
+    if not export:
+        return {}
+    with closing(sqlite3.connect(folder / "export.db")) as database, database:
+        for name in ("support_tier", "assigned_pod"):
+            database.execute(f"ALTER TABLE tickets ADD COLUMN {name} TEXT")
+        number = 'CAST("TKT-Ticket ID" AS INTEGER)'
+        database.execute(
+            f"UPDATE tickets SET support_tier = CASE WHEN {number} % 50 = 0 THEN NULL WHEN {number} % 10 < 6 THEN 'L1'"
+            f" WHEN {number} % 10 < 9 THEN 'L2' ELSE 'L3' END,"
+            f" assigned_pod = CASE WHEN {number} % 7 = 0 THEN NULL ELSE 'pod ' || ({number} % 3) END"
+        )
+    return {"contract": folder / "contract.toml", "rates": folder / "rates.toml"}
+
+
+def parameters(rates: Path | None = None) -> MetricParameters:
+    return MetricParameters.of(load_contract(), rates=rates)
 
 
 @pytest.mark.parametrize("metric_id", ASKED)
@@ -98,9 +138,8 @@ def unequal(result: MetricResult, expected: Answer) -> list[str]:
     return wrong
 
 
-def models(schema: str = LIVE) -> list[dict[str, Any]]:
-    parameters = MetricParameters.of(load_contract())
-    return [dashboard_model(each, schema, parameters) for each in load_dashboards().dashboard]
+def models(proved: Proved) -> list[dict[str, Any]]:
+    return [dashboard_model(each, LIVE, parameters(proved.rates)) for each in load_dashboards().dashboard]
 
 
 def asked(proved: Proved, queries: list[PanelQuery], **options: Any) -> dict[str, PanelResult]:
@@ -111,14 +150,14 @@ def asked(proved: Proved, queries: list[PanelQuery], **options: Any) -> dict[str
 
 
 def test_every_panel_and_every_variable_answers_on_a_deployed_export(proved: Proved) -> None:
-    queries = [query for model in models() for query in panel_queries(model)]
+    queries = [query for model in models(proved) for query in panel_queries(model)]
     found = asked(proved, queries)
     assert len(found) > 30
     assert [name for name, one in found.items() if not one.rows] == []
 
 
 def test_a_panel_shows_what_the_catalogue_says(proved: Proved) -> None:
-    executive = list(panel_queries(models()[0]))
+    executive = list(panel_queries(models(proved)[0]))
     found = asked(proved, executive)
     for metric_id in ("1.1", "1.2", "1.3", "1.4", "1.5"):
         result = proved.results[metric_id]
@@ -128,14 +167,24 @@ def test_a_panel_shows_what_the_catalogue_says(proved: Proved) -> None:
 
 
 def test_every_panel_with_a_range_changes_its_numbers_with_the_range(proved: Proved) -> None:
-    queries = [query for model in models() for query in panel_queries(model) if "$__timeFilter" in query.text]
+    queries = [query for model in models(proved) for query in panel_queries(model) if "$__timeFilter" in query.text]
     whole = asked(proved, queries)
     month = asked(proved, queries, begins=datetime(2025, 8, 1), ends=datetime(2025, 8, 31))
     assert [name for name in whole if whole[name].rows == month[name].rows] == []
 
 
+def test_without_rates_no_figure_is_in_money_and_the_reason_is_told(proved: Proved) -> None:
+    metrics = [metric for metric in load_catalog().metrics if metric.unit == "money"]
+    metrics += [metric for metric in load_catalog().metrics if metric.id in ("auto-before", "auto-after")]
+    with psycopg.connect(proved.dsn) as connection:
+        *money, before, after = run_metrics(connection, LIVE, reader_role=None, metrics=metrics)
+    assert [(one.value, one.error, one.reason) for one in money] == [(None, "", NOT_SET)] * len(money)
+    assert before.n == proved.results["auto-candidates"].value
+    assert (after.value, after.reason) == (None, "the rates call no pattern automated")
+
+
 def test_the_teams_add_up_to_all(proved: Proved) -> None:
-    operations = list(panel_queries(models()[1]))
+    operations = list(panel_queries(models(proved)[1]))
     variable = next(query for query in operations if query.panel == "variable team")
     counted = [query for query in operations if query.panel in ("monthly volume", "age of open tickets")]
     (column,) = {key for row in asked(proved, [variable])["servicedesk-operations variable team"].rows for key in row}
@@ -160,15 +209,15 @@ def test_words_classify_in_sql_as_they_do_in_python(proved: Proved) -> None:
         for of in load_classification().lists:
             columns = [of.column, *([of.also] if of.also else [])]
             query = sql.SQL("SELECT {}, {} FROM {}").format(
-                class_of(of), sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(LIVE, "tickets")
+                class_of(of), sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(LIVE, of.table)
             )
             rows = connection.execute(query).fetchall()
-            assert len({row[0] for row in rows}) > 2, of.name
+            assert len({row[0] for row in rows}) > 1, of.name
             assert [row for row in rows if row[0] != of.classify(*row[1:])] == []
 
 
 def test_a_view_that_is_gone_is_named(proved: Proved) -> None:
-    queries = [query for model in models() for query in panel_queries(model)]
+    queries = [query for model in models(proved) for query in panel_queries(model)]
     with psycopg.connect(proved.dsn, autocommit=True) as connection:
         connection.execute("ALTER VIEW servicedesk.v_orphaned_data RENAME TO hidden")
         try:

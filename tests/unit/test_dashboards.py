@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,78 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard as GrafanaDashboard
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from sdconsole.analytics.catalog import MetricParameters, load_catalog
-from sdconsole.analytics.classes import load_classification, load_rates, rates_on
+from sdconsole.analytics.catalog import Kind, load_catalog
+from sdconsole.analytics.classes import load_classification
 from sdconsole.analytics.dashboards import load_dashboards
-from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
+from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model, panel_sql
 from sdconsole.analytics.grafana_look import steps
 from sdconsole.analytics.panel_check import EVER, expand, panel_queries
+from sdconsole.analytics.parameters import MetricParameters
+from sdconsole.analytics.rates import load_rates
 from sdconsole.config import load_settings
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import UsageError
 from sdconsole.service import grafana as service
+from tests.stages.panel_oracle import RATES
+from tests.stages.test_metrics_oracle import with_tiers
 
 register_default_plugins()
 ALL = load_dashboards().dashboard
 UIDS = [each.uid for each in ALL]
+
+
+PANELS = {
+    "servicedesk-executive": 6,
+    "servicedesk-operations": 14,
+    "servicedesk-quality": 8,
+    "servicedesk-team-performance": 4,
+    "servicedesk-etl-pipeline": 13,
+    "servicedesk-automation-exec": 9,
+    "servicedesk-alert-analysis": 9,
+    "servicedesk-support-patterns": 8,
+    "servicedesk-team-tasks": 8,
+    "servicedesk-improvement-tracking": 12,
+    "servicedesk-incident-classification": 10,
+    "servicedesk-sentiment-team": 16,
+    "servicedesk-tier-tracker": 11,
+}
+"""What people expect of each. Of the pipeline's, disk and memory, and data and version, are two panels each."""
+
+
+def test_every_dashboard_has_the_panels_that_people_expect_and_no_query_lies_idle() -> None:
+    assert {each.uid: len(each.panels) for each in ALL} == PANELS
+    shown = {panel.query for each in ALL for panel in each.panels}
+    assert [metric.id for metric in load_catalog().of_kind(Kind.PANEL) if metric.id not in shown] == []
+    titles = [metric.title for metric in load_catalog().metrics]
+    assert len(set(titles)) == len(titles)
+
+
+def test_a_dashboard_on_columns_that_the_data_lack_is_not_there(tmp_path: Path) -> None:
+    contract = load_contract(None)
+    assert {each.uid for each in service.dashboards(contract)} == set(PANELS) - {"servicedesk-tier-tracker"}
+    with_tiers(tmp_path, export=False)
+    settings = load_settings(contract=tmp_path / "contract.toml")
+    assert {each.uid for each in service.dashboards(load_contract(settings.contract))} == set(PANELS)
+    models = tmp_path / "out" / "dashboards" / "servicedesk"
+    service.export(settings, tmp_path / "out")
+    assert (models / "servicedesk-tier-tracker.json").exists()
+    service.export(load_settings(), tmp_path / "out")
+    assert not (models / "servicedesk-tier-tracker.json").exists(), "nothing would fill it"
+
+
+def test_a_single_figure_shows_numbers_and_no_time_and_a_matrix_is_one() -> None:
+    for uid in UIDS:
+        for panel in model(uid)["panels"]:
+            reduce = panel["options"].get("reduceOptions", {})
+            assert reduce.get("fields", "") in ("", "/^value$/"), panel["title"]
+            if panel["type"] == "barchart":
+                assert "rawSql" in panel["targets"][0], "a bar needs a column with labels"
+    (hours,) = (panel for panel in model("servicedesk-alert-analysis")["panels"] if "weekday" in panel["title"])
+    assert hours["transformations"][0]["options"] == {
+        "columnField": "series",
+        "rowField": "label",
+        "valueField": "value",
+    }
 
 
 def model(uid: str, schema: str = "servicedesk") -> dict[str, Any]:
@@ -73,7 +131,7 @@ def test_a_key_that_grafana_does_not_know_would_be_found() -> None:
 def test_enumerations_of_the_model_have_values_that_grafana_has(uid: str) -> None:
     known = GrafanaDashboard.from_json(model(uid))
     assert known.panels
-    types = {"stat", "gauge", "piechart", "barchart", "timeseries", "table", "text"}
+    types = {"stat", "gauge", "bargauge", "piechart", "barchart", "timeseries", "table", "text"}
     for panel in known.panels:
         assert panel.type_val in types
 
@@ -176,9 +234,10 @@ def test_the_folder_holds_one_file_for_each_dashboard_and_nothing_else(tmp_path:
     settings = load_settings(reader_role="dashboards")
     written = service.export(settings, tmp_path / "out", mounted_at=Path("/etc/grafana/provisioning"))
     models = tmp_path / "out" / "dashboards" / "servicedesk"
-    assert {path.name for path in models.iterdir()} == {f"{uid}.json" for uid in UIDS}
-    assert {json.loads(path.read_text())["uid"] for path in models.iterdir()} == set(UIDS)
-    assert len(written) == len(UIDS) + 2
+    filled = set(UIDS) - {"servicedesk-tier-tracker"}
+    assert {path.name for path in models.iterdir()} == {f"{uid}.json" for uid in filled}
+    assert {json.loads(path.read_text())["uid"] for path in models.iterdir()} == filled
+    assert len(written) == len(filled) + 2
     provider = (tmp_path / "out" / "dashboards" / "sdconsole.yaml").read_text()
     assert 'path: "/etc/grafana/provisioning/dashboards/servicedesk"' in provider
     sources = (tmp_path / "out" / "datasources" / "sdconsole.yaml").read_text()
@@ -209,11 +268,58 @@ def test_words_are_met_whole_and_the_first_class_wins() -> None:
     assert lists["alert_pattern"].classify(None) == "other"
 
 
-def test_the_newest_rates_whose_day_has_come_hold_for_every_figure_in_money() -> None:
-    tables = load_rates()
-    first = tables[0].valid_from
-    assert rates_on(first) == rates_on(first - timedelta(days=400)) == tables[0].rates
-    assert rates_on(date(2999, 1, 1)) == tables[-1].rates
-    shown = [query for uid in UIDS for query in panel_queries(model(uid)) if "hourly_rate" in query.text]
-    (rows,) = {re.findall(r"VALUES (\(.*?\)) *\) AS rate", query.text, re.DOTALL)[0] for query in shown}
-    assert rows.count("motion and sensors") == 1
+def rates_file(folder: Path) -> Path:
+    later = RATES.replace("2025-07-01", "2999-01-01").replace("hourly_rate = 80", "hourly_rate = 99")
+    path = folder / "rates.toml"
+    path.write_text(RATES + later.replace('currency = "AUD"', ""))
+    return path
+
+
+def test_the_newest_rates_whose_day_has_come_hold_for_every_figure_in_money(tmp_path: Path) -> None:
+    path = rates_file(tmp_path)
+    held, later = load_rates(path, date(2025, 7, 1)), load_rates(path, date(2999, 1, 1))
+    assert held is not None
+    assert later is not None
+    assert (held.hourly_rate, later.hourly_rate, held.currency) == (80, 99, "AUD")
+    assert load_rates(path, date(2025, 6, 30)) is None, "no table's day has come"
+    known = MetricParameters.of(load_contract(None), rates=path)
+    money = {
+        metric.id: panel_sql(metric, "servicedesk", known)
+        for metric in load_catalog().metrics
+        if metric.unit == "money"
+    }
+    assert set(money) == {"auto-saving", "auto-saved", "auto-roi", "communication-gap"}
+    rows = {found for text in money.values() for found in re.findall(r"VALUES (\(.*?\)) *\) AS rate", text, re.DOTALL)}
+    assert len(rows) == 1, "one table for all of them"
+    board = dashboard_model(next(one for one in ALL if one.uid == "servicedesk-automation-exec"), "s", known)
+    (saving,) = (panel for panel in board["panels"] if panel["title"] == "saving in a year")
+    assert saving["fieldConfig"]["defaults"]["unit"] == "prefix:AUD "
+
+
+def test_without_rates_nothing_is_shown_in_money_and_the_panel_says_why() -> None:
+    titles = {metric.title for metric in load_catalog().metrics if metric.unit == "money"}
+    money = [panel for uid in UIDS for panel in model(uid)["panels"] if panel["title"] in titles]
+    assert {panel["title"] for panel in money} == titles
+    for panel in money:
+        assert "No data: no rates are set" in panel["description"]
+        assert panel["fieldConfig"]["defaults"]["noValue"].startswith("no data: no rates are set")
+        assert panel["fieldConfig"]["defaults"]["unit"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("hourly_rate = 80", "hourly_rate = 0"), "greater than 0"),
+        (("hours = 0.75", "hours = nan"), "finite"),
+        (('"AUD"', '"dollars"'), "pattern"),
+        (("passwords", "pass words"), "every pattern once: pass words, passwords"),
+        (("hours = 0.25", "price = 1"), "rates.7"),
+        (("[[table]]", "[[table"), "line"),
+    ],
+)
+def test_rates_that_cannot_be_used_are_refused(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    (tmp_path / "rates.toml").write_text(RATES.replace(*change))
+    with pytest.raises(UsageError) as refused:
+        load_rates(tmp_path / "rates.toml")
+    assert refused.value.slug == "rates-invalid"
+    assert says in refused.value.cause

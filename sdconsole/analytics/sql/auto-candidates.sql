@@ -1,1 +1,1 @@
-SELECT count(*) FILTER (WHERE hours IS NOT NULL) AS value, count(*) AS n FROM ({patterned}) AS patterned HAVING count(*) > 0
+SELECT count(pattern) AS value, count(*) AS n FROM ({patterned}) AS patterned HAVING count(*) > 0

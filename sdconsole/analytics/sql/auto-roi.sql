@@ -5,6 +5,6 @@ SELECT pattern AS label,
        max(hourly_rate) AS hourly_rate,
        sum(hours) AS hours_in_the_range
 FROM ({patterned}) AS patterned
-WHERE hours IS NOT NULL
+WHERE pattern IS NOT NULL
 GROUP BY pattern
-ORDER BY value DESC, label
+ORDER BY value DESC NULLS LAST, label

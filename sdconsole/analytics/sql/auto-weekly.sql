@@ -1,5 +1,5 @@
 SELECT to_char(date_trunc('week', created), 'IYYY-"W"IW') AS label, date_trunc('week', created) AS time, count(*) AS value, count(*) AS n
 FROM ({patterned}) AS patterned
-WHERE hours IS NOT NULL
+WHERE pattern IS NOT NULL AND created IS NOT NULL
 GROUP BY date_trunc('week', created)
 ORDER BY time

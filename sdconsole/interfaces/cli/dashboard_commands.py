@@ -13,6 +13,7 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import show_error, table, write_json, write_message, write_result
 from sdconsole.service import grafana as service
 from sdconsole.service.metrics import LIVE
+from sdconsole.service.targets import contract_of
 
 dashboards_app = typer.Typer(no_args_is_help=True, help="Grafana dashboards: list, write as files, prove.")
 
@@ -23,9 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 @dashboards_app.command("list")
-def dashboards_list(json: opt.Json = False) -> None:
+def dashboards_list(contract: opt.ContractPath = None, json: opt.Json = False) -> None:
     """The dashboards with their uids, their first range and their panels."""
-    found = service.dashboards()
+    found = service.dashboards(contract_of(load_settings(contract=contract)))
     if json:
         documents = [
             {
@@ -119,7 +120,7 @@ def dashboards_check(
             ],
         )
     for one in found.left_out if not json else ():
-        write_message(f"not available: {one.dashboard}, {one.panel}: no table {', '.join(one.tables)}")
+        write_message(f"not available: {one.dashboard}, {one.panel}: no table {', '.join(sorted(one.needs))}")
     budget, place = f"{found.budget_seconds * 1000:.0f} ms", found.place
     write_message(
         f"{len(found.results)} queries, {len(found.failed)} failed, {len(found.slow)} over {budget};"

@@ -1,1 +1,0 @@
-SELECT sum(hours * hourly_rate) AS value, count(hours) AS n FROM ({patterned}) AS patterned
