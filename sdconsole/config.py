@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import available_timezones
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sdconsole.errors import UsageError
+from sdconsole.small_file import parse_toml, read_small, reason
 
 EMBEDDED = "embedded"
 Hook = tuple[str, ...] | str
@@ -26,6 +26,21 @@ PROJECT_FILE = Path("sdconsole.toml")
 def user_file() -> Path:
     """The settings file of this user, whether it exists or not."""
     return platformdirs.user_config_path("sdconsole") / "sdconsole.toml"
+
+
+def file_settings(path: Path) -> dict[str, Any]:
+    """What a settings file says; nothing when there is none. Raises UsageError ("settings-unreadable")."""
+    if not os.path.lexists(path):
+        return {}
+    try:
+        return parse_toml(read_small(path))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "settings-unreadable",
+            f"the settings file {path} cannot be read",
+            cause=reason(error),
+            next_step=f"sdconsole config validate {path}",
+        ) from error
 
 
 class TargetSettings(BaseModel):
@@ -194,9 +209,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        project = TomlConfigSettingsSource(settings_cls, toml_file=PROJECT_FILE)
-        personal = TomlConfigSettingsSource(settings_cls, toml_file=user_file())
-        return init_settings, env_settings, project, personal
+        files = (InitSettingsSource(settings_cls, file_settings(path)) for path in (PROJECT_FILE, user_file()))
+        return init_settings, env_settings, *files
 
     def target_settings(self, name: str | None = None) -> TargetSettings:
         """The named target; `embedded` and an empty name with a dsn are built from the plain settings.
@@ -235,16 +249,9 @@ def load_settings(**overrides: Any) -> Settings:
             cause="; ".join(sentence(detail) for detail in error.errors()),
             next_step=f"correct the flag, the SDCONSOLE_ variable, {PROJECT_FILE} or {user_file()}",
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "settings-unreadable",
-            "a settings file cannot be read",
-            cause=str(error),
-            next_step=f"correct {PROJECT_FILE} or {user_file()}",
-        ) from error
 
 
-_OTHER_VARIABLES = frozenset({"SDCONSOLE_PG_BIN", "SDCONSOLE_TRACEBACK", "SDCONSOLE_TEST_DSN"})
+_OTHER_VARIABLES = frozenset({"SDCONSOLE_PG_BIN", "SDCONSOLE_TEST_DSN"})
 
 
 def _refuse_unknown_variables() -> None:

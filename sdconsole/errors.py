@@ -77,15 +77,21 @@ class OperationFailed(SdconsoleError):
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 
 
-def from_os_error(error: OSError, message: str) -> OperationFailed:
-    """The operator's form of an operating system error: "disk-full" when space ran out, else "file-error"."""
+def from_os_error(
+    error: OSError, message: str, *, again: str = "run the command again", state: str = ""
+) -> OperationFailed:
+    """The operator's form of an operating system error: "disk-full" when space ran out, else "file-error".
+
+    `again` is what to do when the cause is gone.
+    """
     where = f" ({error.filename})" if error.filename else ""
     full = error.errno in _NO_SPACE
     return OperationFailed(
         "disk-full" if full else "file-error",
         message,
         cause=f"{error.strerror or error}{where}",
-        next_step="free space there, then: sdconsole resume" if full else "correct that, then: sdconsole resume",
+        state=state,
+        next_step=f"{'free space there' if full else 'correct that'}, then {again}",
     )
 
 

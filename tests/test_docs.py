@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import tomllib
@@ -11,9 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sdconsole.core.model import Mode
+from sdconsole.core.model import Mode, StageName
+from sdconsole.core.plan import DEPLOY_STAGES
 from sdconsole.interfaces.cli.app import app
 from sdconsole.interfaces.cli.examples import EXAMPLES, commands
+from sdconsole.interfaces.cli.next_steps import BY_ITSELF, NEXT, WRONG
+from sdconsole.interfaces.cli.run_commands import TARGET_STAGES
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.runbook.library import shipped, shipped_folder
 from sdconsole.runbook.lint import lint
@@ -143,6 +147,39 @@ def test_the_wheel_carries_the_runbooks() -> None:
 
 def test_every_error_is_raised_with_its_cause_and_the_next_step() -> None:
     assert reference.incomplete_errors() == []
+
+
+def test_every_command_ends_with_a_next_one_that_exists() -> None:
+    """That it is printed is shown by tests/cli/test_next_step.py."""
+    known = dict(commands(app))
+    assert set(known) == {*NEXT, *BY_ITSELF}
+    assert not set(NEXT) & set(BY_ITSELF)
+    assert {words for words, template in NEXT.items() if not template} == {"db psql"}
+    templates = [(words, given) for table in (NEXT, WRONG) for words, given in table.items() if given]
+    for words, template in templates:
+        callback = known[words].callback
+        assert callback is not None
+        given = set(inspect.signature(callback).parameters)
+        assert set(re.findall(r"\{(\w+)\}", template)) <= given, words
+        target = [word for word in template.split()[:2] if re.fullmatch(r"[a-z-]+", word)]
+        path = " ".join(target) if " ".join(target) in known else target[0]
+        assert path in known, template
+        text = help_of(*path.split())
+        assert all(word in text for word in template.split() if word.startswith("--")), template
+
+
+def test_a_stage_command_has_the_options_of_its_stage_and_of_those_before() -> None:
+    options = {
+        stage: set(re.findall(r"--[a-z][a-z-]+", help_of(stage))) for stage in DEPLOY_STAGES if stage in TARGET_STAGES
+    }
+    deploy = set(re.findall(r"--[a-z][a-z-]+", help_of("deploy")))
+    assert {"--canary-rate", "--keep-canary", "--min-quality"} <= options[StageName.CANARY]
+    assert not {"--jobs", "--confirm", "--watch"} & options[StageName.CANARY]
+    assert {"--jobs", "--throttle"} <= options[StageName.LOAD]
+    assert {"--confirm", "--deadline", "--max-metric-change"} <= options[StageName.CUTOVER]
+    assert not {"--watch", "--auto-rollback"} & options[StageName.CUTOVER]
+    of_a_new_run = {"--mode", "--until", "--target", "--dsn", "--schema", "--contract"}
+    assert deploy - of_a_new_run == options[StageName.VERIFY]
 
 
 def test_the_help_of_every_command_leads_with_an_example_that_parses() -> None:

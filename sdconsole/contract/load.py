@@ -6,7 +6,6 @@ Every mistake found is named with its place in the file, so that one round of ed
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from sdconsole.contract.model import Contract
 from sdconsole.contract.problems import Problem, contract_problems, place_text, validation_problems
 from sdconsole.errors import UsageError
+from sdconsole.small_file import parse_toml, read_small, reason
 
 _CONTRACT = TypeAdapter(Contract)
 
@@ -30,12 +30,12 @@ def load_contract(path: Path | None = None) -> Contract:
         content = resources.files("sdconsole.contract").joinpath("servicedesk.toml").read_bytes()
         return parse_contract(content, source="built-in servicedesk")
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_small(path)
+    except (OSError, ValueError) as error:
         raise UsageError(
             "contract-unreadable",
             f"cannot read the contract {path}",
-            cause=error.strerror or str(error),
+            cause=reason(error),
             next_step="check the path given with --contract, or leave it out to use the built-in contract",
         ) from error
     return parse_contract(content, source=str(path))
@@ -44,8 +44,8 @@ def load_contract(path: Path | None = None) -> Contract:
 def parse_contract(content: bytes, *, source: str) -> Contract:
     """A contract from TOML bytes. Raises UsageError ("contract-invalid")."""
     try:
-        data = tomllib.loads(content.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = parse_toml(content)
+    except ValueError as error:
         raise _invalid(source, [str(error)]) from error
     digest = hashlib.sha256(content).hexdigest()
     others = {key: value for key, value in data.items() if key not in ("table", "rule")}

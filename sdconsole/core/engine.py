@@ -129,7 +129,9 @@ class Engine(Generic[D]):
             self._fail(name, started, raised)
             raise
         except OSError as raised:
-            refused = from_os_error(raised, f"{name} could not write or read a file")
+            refused = from_os_error(
+                raised, f"{name} could not write or read a file", again=f"sdconsole resume {self.run_id}"
+            )
             self._fail(name, started, refused)
             raise refused from raised
         except Exception as raised:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from sdconsole.core.model import Mode
 from sdconsole.errors import UsageError
 from sdconsole.runbook.model import PARAM_NAME, RUNBOOK_ID, SCHEMA, Check, Param, Problem, Runbook, Step
 from sdconsole.runbook.options import step_options
+from sdconsole.small_file import parse_toml, read_small, reason
 
 MAX_BYTES = 1_000_000
 _SHOWN = frozenset({"console", "sh", "bash", "shell"})
@@ -110,8 +110,8 @@ class _Reader:
             self.wrong(line, f"`{f'toml {kind}'.rstrip()}` means nothing here; {hint}")
             return
         try:
-            data = tomllib.loads(content)
-        except tomllib.TOMLDecodeError as error:
+            data = parse_toml(content)
+        except ValueError as error:
             found = _TOML_LINE.search(str(error))
             self.wrong(line + int(found[1]) if found else line + content.count("\n"), str(error))
             data = {}
@@ -236,14 +236,11 @@ def parse(text: str) -> tuple[Runbook, tuple[Problem, ...]]:
 def read_text(path: Path) -> str:
     """The file's text. Raises UsageError ("runbook-unreadable")."""
     try:
-        content = path.read_bytes()
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"it has {len(content):,} bytes; a runbook has at most {MAX_BYTES:,}")
-        return content.decode()
+        return read_small(path, most=MAX_BYTES).decode()
     except (OSError, ValueError) as error:
         raise UsageError(
             "runbook-unreadable",
             f"the runbook {path} cannot be read",
-            cause=str(error),
+            cause=reason(error),
             next_step="sdconsole runbook list",
         ) from error

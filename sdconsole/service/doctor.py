@@ -67,7 +67,7 @@ def _machine(settings: Settings | None) -> Iterator[Finding]:
 
 def _settings(settings: Settings | None, problem: SdconsoleError | None) -> Iterator[Finding]:
     for path in (PROJECT_FILE, user_file()):
-        if not path.is_file():
+        if not os.path.lexists(path):
             yield Finding("settings_file", CheckStatus.INFO, f"{path} is not there")
             continue
         try:

@@ -91,7 +91,7 @@ class PreparedRun:
                     bus = self._bus(journal, (*first, *views, tell, _evidence_keeper(self.deployment)))
                     self._run(mailbox, bus, before)
             except OSError as error:
-                raise from_os_error(error, "the run's journal cannot be written") from error
+                raise from_os_error(error, "the run's journal cannot be written", again="sdconsole resume") from error
             return state[0]
 
     def _bus(self, journal: Journal, views: tuple[View, ...]) -> Bus:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from sdconsole.config import PROJECT_FILE, HookSettings, Settings, sentence, user_file
+from sdconsole.config import PROJECT_FILE, HookSettings, Settings, file_settings, sentence, user_file
 from sdconsole.contract.toml_lines import line_numbers, nearest_line
 from sdconsole.errors import UsageError
 from sdconsole.observe.hooks import shown
 from sdconsole.service.targets import recorded_settings
+from sdconsole.small_file import parse_toml, read_small, reason
 
 _PREFIX = "SDCONSOLE_"
 _TARGET = """\
@@ -75,8 +75,9 @@ def _variables() -> Iterator[tuple[str, set[str]]]:
 
 def _files() -> Iterator[tuple[str, set[str]]]:
     for path in (PROJECT_FILE, user_file()):
-        if path.is_file():
-            yield str(path), {key for key, _ in _flat(tomllib.loads(path.read_text(encoding="utf-8")))}
+        found = file_settings(path)
+        if found:
+            yield str(path), {key for key, _ in _flat(found)}
 
 
 def _flat(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,14 +106,17 @@ class _FileAlone(Settings):
 def file_mistakes(path: Path) -> tuple[Mistake, ...]:
     """What is wrong with a settings file, by line. Raises UsageError ("settings-unreadable")."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise UsageError(
-            "settings-unreadable", f"{path} cannot be read", cause=str(error), next_step="sdconsole config path"
+            "settings-unreadable",
+            f"{path} cannot be read",
+            cause=reason(error),
+            next_step="sdconsole config path",
         ) from error
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except ValueError as error:
         found = _TOML_LINE.search(str(error))
         return (Mistake(int(found[1]) if found else len(text.splitlines()), str(error)),)
     try:

@@ -85,7 +85,7 @@ class PreparedWalk:
             with runs.claimed_folder(self.settings.state_dir, self.walk_id, runs.WALK_LOCK):
                 return self._walk(gate, views, run_views)
         except OSError as error:
-            raise from_os_error(error, "the walk's record cannot be written") from error
+            raise from_os_error(error, "the walk's record cannot be written", again="sdconsole runbook run") from error
 
     def _walk(self, gate: WalkGate, views: tuple[WalkView, ...], run_views: tuple[View, ...]) -> WalkState:
         record = WalkRecord(self.folder, self.walk_id, views=views)

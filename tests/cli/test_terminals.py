@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -140,3 +142,46 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(cli: Cli) -> None:
         os.close(writer)
         assert ended.returncode == 141
         assert not ended.stderr
+
+
+def _plain(cli: Cli, *words: str, **given: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*words], cwd=cli.folder, stdin=subprocess.DEVNULL, text=True, timeout=60, check=False, **given
+    )
+
+
+def test_streams_that_are_closed_full_or_know_few_letters_stop_no_command_with_a_traceback(cli: Cli) -> None:
+    sdconsole = f"{sys.executable} -m sdconsole"
+    few = cli.environment | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = _plain(cli, sys.executable, "-m", "sdconsole", "runbook", "new", "é…😀.md", env=few, capture_output=True)
+    assert said.returncode == 2, said.stderr
+    assert said.stderr.isascii()
+    assert "Traceback" not in said.stderr
+    listed = _plain(cli, *sdconsole.split(), "rules", "list", "--json", env=few, capture_output=True)
+    assert json.loads(listed.stdout)
+    full = _plain(cli, "sh", "-c", f"{sdconsole} rules list >/dev/full", env=cli.environment, capture_output=True)
+    assert (full.returncode, full.stderr.splitlines()[0][:17]) == (1, "error[disk-full]:")
+    closed = _plain(cli, "sh", "-c", f"{sdconsole} --help | true; {sdconsole} nosuch <&- >&- 2>&-", env=cli.environment)
+    assert closed.returncode == 2
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_says_so_and_no_more(cli: Cli) -> None:
+    script = (
+        "import sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'sdconsole.config': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "from sdconsole.__main__ import main\n"
+        "main()\n"
+    )
+    ended = _plain(cli, sys.executable, "-c", script, env=cli.environment, capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
+def test_a_traceback_is_shown_to_whom_asks_for_it(cli: Cli) -> None:
+    for words in (["--debug", "runs", "show", "x"], ["runs", "show", "x", "--debug"], ["runs", "show", "x"]):
+        ended = _plain(cli, sys.executable, "-m", "sdconsole", *words, env=cli.environment, capture_output=True)
+        assert ended.returncode == 2
+        assert ("Traceback" in ended.stderr) == ("--debug" in words)
+        assert "error[run-id]" in ended.stderr

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from sdconsole.config import load_settings
-from sdconsole.errors import SdconsoleError, UsageError
+from sdconsole.errors import SdconsoleError, UsageError, from_os_error
 from sdconsole.interfaces.cli import (
     alert_commands,
     attach_commands,
@@ -39,7 +39,8 @@ from sdconsole.interfaces.cli import (
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.console import Opening, open_console
 from sdconsole.interfaces.cli.examples import put_examples
-from sdconsole.interfaces.cli.output import show_error, write_message
+from sdconsole.interfaces.cli.next_steps import put_next_steps
+from sdconsole.interfaces.cli.output import open_missing_streams, show_error, write_message
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.terminal import look_at_terminal
 
@@ -54,7 +55,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def console(context: typer.Context, read_only: opt.ReadOnly = False) -> None:
+def console(context: typer.Context, read_only: opt.ReadOnly = False, debug: opt.Debug = False) -> None:  # noqa: ARG001
     """Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console."""
     if context.invoked_subcommand is not None:
         if read_only:
@@ -100,10 +101,12 @@ for commands in (
 ):
     commands.register(app)
 put_examples(app)
+put_next_steps(app)
 
 
 _COMPLETION = "_SDCONSOLE_COMPLETE"
 """Set by the shell that asks what could come next."""
+_DEBUG = "--debug"
 _SLUGS = {
     "NoSuchOption": "unknown-option",
     "MissingParameter": "missing-argument",
@@ -114,11 +117,12 @@ _SLUGS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    open_missing_streams()
     if _COMPLETION in os.environ:
         app(prog_name="sdconsole")  # answers the shell and ends the process
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        code = _run(given)
+        code = _run(given, debug=debug)
     except BrokenPipeError:
         for stream in (sys.stdout, sys.stderr):  # whichever it was: nothing more can be said on it at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -126,35 +130,59 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """`--debug` may stand anywhere before a `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    own = [word for word in arguments[:end] if word != _DEBUG]
+    return [*own, *arguments[end:]], len(own) < end
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
     as_json = "--json" in arguments or "--output=json" in arguments
+    try:
+        return _call(arguments)
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        write_message("interrupted")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the process edge: no traceback reaches an operator who does not ask
+        if debug:
+            write_message(traceback.format_exc())
+        return show_error(_known(error), as_json=as_json)
+
+
+def _call(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(app)  # called step by step: Typer itself would hide a closed pipe
         with command.make_context("sdconsole", arguments) as context:
             code = command.invoke(context)
     except typer.Exit as ended:
         return int(ended.exit_code)
-    except SdconsoleError as error:
-        return show_error(error, as_json=as_json)
-    except typer.TyperException as error:
-        return show_error(_usage(error), as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        write_message("interrupted")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the process edge: no traceback reaches an operator
-        if os.environ.get("SDCONSOLE_TRACEBACK"):
-            write_message(traceback.format_exc())
-        unknown = SdconsoleError(
-            "internal",
-            "sdconsole stopped on an error that it does not know",
-            cause=f"{type(error).__name__}: {error}",
-            state="live is as the ledger says: sdconsole versions list",
-            next_step="set SDCONSOLE_TRACEBACK=1, run it again and report what it prints",
-        )
-        return show_error(unknown, as_json=as_json)
+    except SystemExit as ended:
+        raise BrokenPipeError from ended  # only help ends so: its printer found nobody reading
     return int(code or 0)
+
+
+def _known(error: Exception) -> SdconsoleError:
+    """The operator's form of what stopped the command."""
+    if isinstance(error, SdconsoleError):
+        return error
+    if isinstance(error, typer.TyperException):
+        return _usage(error)
+    if isinstance(error, OSError):
+        return from_os_error(
+            error,
+            "a file or the output could not be read or written",
+            state="what the command had finished before stands: sdconsole status",
+        )
+    return SdconsoleError(
+        "internal",
+        "sdconsole stopped on an error that it does not know",
+        cause=f"{type(error).__name__}: {error}",
+        state="live is as the ledger says: sdconsole versions list",
+        next_step="run it again with --debug and report what it prints",
+    )
 
 
 def _usage(error: typer.TyperException) -> UsageError:

@@ -59,7 +59,7 @@ def attach(
 def pause(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateDir = None) -> None:
     """Let a run rest at its next safe point; it keeps what it has and its place."""
     run_id = service.pause_run(load_settings(state_dir=state_dir), run, via="sdconsole pause")
-    _tell(run_id, f"{run_id} rests at its next safe point. next: sdconsole unpause {run_id}", "pause", json=json)
+    _tell(run_id, f"{run_id} rests at its next safe point", "pause", json=json)
 
 
 def unpause(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateDir = None) -> None:

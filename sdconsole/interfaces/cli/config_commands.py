@@ -107,4 +107,4 @@ def config_init(
     if json:
         write_json({"schema": 1, "path": str(path)})
     else:
-        write_result(f"wrote {safe_text(str(path))}. next: edit it, then: sdconsole config validate")
+        write_result(f"wrote {safe_text(str(path))}; edit it")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sdconsole.config import Settings
 from sdconsole.errors import Verdict
-from sdconsole.interfaces.cli.output import write_message
+from sdconsole.interfaces.cli.output import write_message, write_next
 from sdconsole.interfaces.exit_codes import ExitCode, exit_code
 from sdconsole.interfaces.terminal import look_at_terminal
 from sdconsole.service import Order
@@ -46,5 +46,5 @@ def open_console(settings: Settings, opening: Opening) -> int:
     verdict = state.verdict or Verdict.FAILED
     write_message(f"run {state.run_id}: {verdict}")
     if not state.complete:
-        write_message(f"next: sdconsole resume {state.run_id}")
+        write_next(f"sdconsole resume {state.run_id}")
     return exit_code(verdict)

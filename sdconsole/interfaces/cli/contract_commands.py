@@ -101,7 +101,7 @@ def init(
     refuse_same_file(database, output)
     with claimed(output), new_file(output) as temporary:
         temporary.write_text(draft_contract(database, progress=lambda _done, _total: None), encoding="utf-8")
-    write_message(f"drafted {output}. next: edit it, then: sdconsole contract lint {output}")
+    write_message(f"drafted {output}; edit it")
 
 
 @rules_app.command("list")

@@ -11,7 +11,7 @@ import typer
 from sdconsole import service
 from sdconsole.config import load_settings
 from sdconsole.interfaces.cli import options as opt
-from sdconsole.interfaces.cli.output import write_json, write_result
+from sdconsole.interfaces.cli.output import write_json, write_next, write_result
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.target.embedded.logins import DATABASE
 from sdconsole.target.embedded.server import ServerStatus
@@ -30,6 +30,10 @@ def _show(status: ServerStatus, as_json: bool) -> None:
         write_json({"schema": 1} | asdict(status))
         return
     state = f"running, pid {status.pid}, port {status.port}" if status.running else "not running"
+    if status.data_directory is None:
+        write_result("embedded PostgreSQL: there is none yet")
+        write_next("sdconsole db start")
+        return
     write_result(f"embedded PostgreSQL {status.version}: {state}")
     write_result(f"  data {status.data_directory}")
 

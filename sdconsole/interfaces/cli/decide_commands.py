@@ -17,7 +17,7 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.date_options import DateFormats
 from sdconsole.interfaces.cli.execute import execute, gate_of, require_confirmation
 from sdconsole.interfaces.cli.options import RunOptions
-from sdconsole.interfaces.cli.output import write_json, write_message, write_result
+from sdconsole.interfaces.cli.output import write_json, write_message, write_next, write_result
 from sdconsole.interfaces.cli.progress import ProgressMode
 from sdconsole.interfaces.cli.watch import watch_run
 from sdconsole.interfaces.exit_codes import exit_code
@@ -79,7 +79,8 @@ def _approve_elsewhere(settings: Settings, run_id: str, question: Waiting, optio
     require_confirmation(options, changes_live=True, expected=question.expected)
     answer = gate_of(options, service.current_operator(), question.expected, Cancellation()).ask(question)
     if answer.held:
-        write_message(f"held: nobody has confirmed yet. next: sdconsole approve {run_id}")
+        write_message("held: nobody has confirmed yet")
+        write_next(f"sdconsole approve {run_id}")
         return exit_code(Verdict.HELD)
     service.answer_run(
         settings, run_id, question, accepted=answer.accepted, typed=answer.typed, via="sdconsole approve"

@@ -60,8 +60,6 @@ def doctor(
         for line in _lines(one):
             write_result(safe_text(line))
     write_message(f"{len(found)} findings: {wrong} failed, {warnings} warned")
-    if not wrong:
-        write_message("next: sdconsole plan EXPORT     or sdconsole demo")
     raise typer.Exit(code)
 
 

@@ -20,8 +20,9 @@ from sdconsole.core.projection import RunState
 from sdconsole.core.stage import Cancellation
 from sdconsole.core.summary import summary_document
 from sdconsole.errors import ConfirmationRefused, Verdict
+from sdconsole.interfaces.cli.next_steps import after_run
 from sdconsole.interfaces.cli.options import Output, RunOptions
-from sdconsole.interfaces.cli.output import error_lines, write_json, write_message, write_result
+from sdconsole.interfaces.cli.output import error_lines, write_json, write_message, write_next, write_result
 from sdconsole.interfaces.cli.progress import chosen, duration_text, json_lines, progress_view
 from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.interfaces.safe_text import safe_text
@@ -202,7 +203,10 @@ def tell(state: RunState, options: RunOptions, *, folder: Path, received: Sequen
         for line in error_lines(replace(error, next_step=next_step), run=state.run_id, log=log):
             write_message(line)
     elif verdict is Verdict.HELD:
-        write_message(f"held: nobody has confirmed yet. next: sdconsole approve {state.run_id}")
+        write_message("held: nobody has confirmed yet")
+        write_next(f"sdconsole approve {state.run_id}")
+    elif options.output is Output.TEXT:
+        write_next(after_run(state))
     return code
 
 

@@ -153,10 +153,14 @@ Deadline = Annotated[
     ),
 ]
 StateDir = Annotated[
-    Path | None, typer.Option("--state-dir", help="Where runs and backups are kept; default: .sdconsole.")
+    Path | None,
+    typer.Option("--state-dir", file_okay=False, help="Where runs and backups are kept; default: .sdconsole."),
 ]
 CleanFile = Annotated[Path | None, typer.Option("--to", metavar="FILE", help="clean: where the clean file goes.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look only: nothing in the console changes anything.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Print the traceback of an error too; after a command it may stand as well.")
+]
 Source = Annotated[Path, typer.Argument(help="The SQLite export.", show_default=False)]
 RunId = Annotated[
     str | None,

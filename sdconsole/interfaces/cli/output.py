@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from sdconsole.core.events import ErrorReport
@@ -12,6 +15,23 @@ from sdconsole.core.summary import error_document
 from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.interfaces.safe_text import safe_text
+
+
+def open_missing_streams() -> None:
+    """Give what the caller has closed a place to go, and let no letter stop a command.
+
+    Otherwise the next file that is opened gets the number of a closed stream, and messages end up in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def write_result(text: str) -> None:
@@ -22,13 +42,42 @@ def write_result(text: str) -> None:
 
 def write_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """The one JSON document of a `--json` command. NaN is an error, not output."""
-    write_result(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    write_result(json.dumps(document, indent=2, ensure_ascii=not takes_all(), allow_nan=False, default=str))
+
+
+def takes_all() -> bool:
+    """Whether stdout can hold every letter; JSON writes them as escapes where it cannot."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def write_message(text: str) -> None:
-    """A line for the person at the terminal."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """A line for the person at the terminal. Where it cannot be written, the exit code has to say it alone."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+_TOLD: ContextVar[bool] = ContextVar("_TOLD", default=False)
+"""Whether this command has said what comes next."""
+
+
+def write_next(text: str) -> None:
+    """The next likely command; a result ends with it once."""
+    _TOLD.set(True)
+    write_message(f"next: {text}")
+
+
+def told_next() -> bool:
+    return _TOLD.get()
+
+
+def nothing_told_yet() -> None:
+    """A command begins."""
+    _TOLD.set(False)
 
 
 def error_lines(error: ErrorReport | SdconsoleError, *, run: str = "", log: str = "") -> list[str]:

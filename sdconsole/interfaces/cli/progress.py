@@ -3,6 +3,7 @@ write to stderr."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from sdconsole.core.events import (
 )
 from sdconsole.core.events import Progress as ProgressEvent
 from sdconsole.core.model import CheckStatus, StageStatus
-from sdconsole.interfaces.cli.output import write_message
+from sdconsole.interfaces.cli.output import takes_all, write_message
 from sdconsole.interfaces.safe_text import safe_text
 
 HEARTBEAT_SECONDS = 5.0
@@ -51,7 +52,8 @@ def chosen(mode: ProgressMode, *, stderr_is_terminal: bool) -> ProgressMode:
 
 def json_lines(record: Record) -> None:
     """The event stream on stdout, one record a line."""
-    sys.stdout.write(to_json(record).decode() + "\n")
+    text = to_json(record).decode()
+    sys.stdout.write((text if takes_all() else json.dumps(json.loads(text))) + "\n")
     sys.stdout.flush()
 
 

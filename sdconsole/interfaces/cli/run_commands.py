@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from sdconsole import service
 from sdconsole.config import EMBEDDED, load_settings
 from sdconsole.contract.date_answers import read_date_formats
 from sdconsole.core.model import Mode, StageName
-from sdconsole.core.plan import PURPOSE
+from sdconsole.core.plan import DEPLOY_STAGES, PURPOSE
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli import stage_commands
 from sdconsole.interfaces.cli.completing import complete_versions
@@ -154,6 +155,7 @@ def resume(
     keep_canary: opt.KeepCanary = None,
     max_metric_change: opt.MaxMetricChange = None,
     watch: opt.Watch = None,
+    auto_rollback: opt.AutoRollback = None,
     deadline: opt.Deadline = None,
     jobs: opt.Jobs = None,
     throttle: opt.Throttle = None,
@@ -175,6 +177,7 @@ def resume(
         keep_canary=keep_canary,
         max_metric_change=max_metric_change,
         watch_seconds=watch,
+        auto_rollback=auto_rollback,
         cutover_deadline_seconds=deadline,
         load_jobs=jobs,
         load_throttle=throttle,
@@ -223,8 +226,6 @@ def _source_stage(stage: StageName) -> Callable[..., None]:
         dsn: opt.Dsn = None,
         schema: opt.Schema = None,
         contract: opt.ContractPath = None,
-        min_quality: opt.MinQuality = None,
-        max_quarantine: opt.MaxQuarantine = None,
         progress: opt.ProgressOption = ProgressMode.AUTO,
         json: opt.Json = False,
         output: opt.OutputFormat = None,
@@ -235,8 +236,6 @@ def _source_stage(stage: StageName) -> Callable[..., None]:
             dsn=dsn,
             live_schema=schema,
             contract=contract,
-            min_quality=min_quality,
-            max_quarantine_percent=max_quarantine,
             state_dir=state_dir,
         )
         _warn_of_password(dsn)
@@ -249,14 +248,37 @@ def _source_stage(stage: StageName) -> Callable[..., None]:
     return command
 
 
+_FROM_ON = {
+    "jobs": StageName.LOAD,
+    "throttle": StageName.LOAD,
+    "max_metric_change": StageName.CUTOVER,
+    "deadline": StageName.CUTOVER,
+    "yes": StageName.CUTOVER,
+    "confirm": StageName.CUTOVER,
+    "no_input": StageName.CUTOVER,
+    "watch": StageName.VERIFY,
+    "auto_rollback": StageName.VERIFY,
+}
+"""Options that say something only of this stage or of a later one."""
+
+
 def _target_stage(stage: StageName) -> Callable[..., None]:
+    """A command that carries a run on to this stage: all that comes before may still have to be done, so that the
+    options of earlier stages belong to it too."""
+
     def command(
         run: opt.RunId = None,
-        max_metric_change: opt.MaxMetricChange = None,
-        watch: opt.Watch = None,
-        deadline: opt.Deadline = None,
+        min_quality: opt.MinQuality = None,
+        max_quarantine: opt.MaxQuarantine = None,
+        canary_rate: opt.CanaryRate = None,
+        keep_canary: opt.KeepCanary = None,
         jobs: opt.Jobs = None,
         throttle: opt.Throttle = None,
+        max_metric_change: opt.MaxMetricChange = None,
+        watch: opt.Watch = None,
+        auto_rollback: opt.AutoRollback = None,
+        deadline: opt.Deadline = None,
+        date_format: DateFormats = None,
         yes: opt.Yes = False,
         confirm: opt.Confirm = None,
         no_input: opt.NoInput = False,
@@ -270,15 +292,26 @@ def _target_stage(stage: StageName) -> Callable[..., None]:
             yes=yes, confirm=confirm, no_input=no_input, progress=progress, output=opt.output_of(json, output)
         )
         overrides = _given(
+            min_quality=min_quality,
+            max_quarantine_percent=max_quarantine,
+            canary_percent=canary_rate,
+            keep_canary=keep_canary,
             load_jobs=jobs,
             load_throttle=throttle,
             cutover_deadline_seconds=deadline,
             max_metric_change=max_metric_change,
             watch_seconds=watch,
+            auto_rollback=auto_rollback,
         )
-        prepared = service.prepare_resume(settings, run, until=stage, overrides=overrides)
+        prepared = service.prepare_resume(
+            settings, run, until=stage, overrides=overrides, date_formats=read_date_formats(date_format or ())
+        )
         raise typer.Exit(_execute(prepared, options))
 
+    signature = inspect.signature(command, eval_str=True)
+    later = DEPLOY_STAGES[DEPLOY_STAGES.index(stage) + 1 :]
+    kept = [one for name, one in signature.parameters.items() if _FROM_ON.get(name) not in later]
+    command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     return command
 
 

@@ -17,7 +17,7 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.completing import complete_runbooks
 from sdconsole.interfaces.cli.execute import VERDICT_BY_SIGNAL, in_thread, require_confirmation, signals
 from sdconsole.interfaces.cli.options import Output, RunOptions
-from sdconsole.interfaces.cli.output import error_lines, table, write_json, write_message, write_result
+from sdconsole.interfaces.cli.output import error_lines, table, write_json, write_message, write_next, write_result
 from sdconsole.interfaces.cli.progress import ProgressMode, progress_view
 from sdconsole.interfaces.cli.walk_text import (
     PromptWalkGate,
@@ -157,7 +157,7 @@ def runbook_new(
     if json:
         write_json({"schema": 1, "path": str(path)})
     else:
-        write_result(f"wrote {safe_text(str(path))}. next: sdconsole runbook lint {safe_text(str(path))}")
+        write_result(f"wrote {safe_text(str(path))}")
 
 
 def runbook_run(
@@ -277,5 +277,6 @@ def _walk(walk: PreparedWalk, options: RunOptions) -> int:
             write_message(line)
     elif verdict is Verdict.HELD:
         note = state.ended.note if state.ended else ""
-        write_message(f"left for later: {safe_text(note)}. next: {again}")
+        write_message(f"left for later: {safe_text(note)}")
+        write_next(again)
     return exit_code(verdict)

@@ -19,7 +19,7 @@ from sdconsole.config import Settings, load_settings
 from sdconsole.core.projection import StageState
 from sdconsole.errors import Verdict
 from sdconsole.interfaces.cli import options as opt
-from sdconsole.interfaces.cli.output import write_json, write_message, write_result
+from sdconsole.interfaces.cli.output import write_json, write_message, write_next, write_result
 from sdconsole.interfaces.cli.progress import HEARTBEAT_SECONDS, blocked_lines, duration_text, work_text
 from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.interfaces.safe_text import safe_text
@@ -62,10 +62,11 @@ def status(
         write_json(document | ({"target": asdict(looked)} if looked is not None else {}))
     else:
         if not watch or seen is None:
-            lines = status_lines(seen) if seen is not None else ["no runs yet. next: sdconsole demo"]
+            lines = status_lines(seen) if seen is not None else ["no runs yet"]
             write_result("\n".join(lines))
         for line in _target_lines(looked) if looked is not None else []:
             write_result(line)
+        write_next(next_of(seen) if seen is not None else "sdconsole demo")
     if watch and seen is not None:
         raise typer.Exit(exit_code(seen.verdict or Verdict.FAILED))
 
@@ -139,10 +140,21 @@ def status_lines(seen: Seen) -> list[str]:
     if error is not None and not run.alive:
         lines.append(f"error    {error.slug}: {safe_text(error.message)}")
     if run.resumable:
-        lines.append(f"next     sdconsole resume {run.run_id}   (continues with {run.next_stage})")
+        lines.append(f"stopped  before {run.next_stage}")
     if run.ready and not run.alive:
-        lines.append(f"next     sdconsole cutover {run.run_id} --confirm {run.live_schema}   (proved, not live yet)")
+        lines.append("ready    proved, not live yet")
     return lines
+
+
+def next_of(seen: Seen) -> str:
+    """The command that fits the state of the run."""
+    run = seen.summary
+    if run.alive:
+        waits = seen.state.waiting is not None
+        return f"sdconsole approve {run.run_id}" if waits else f"sdconsole status {run.run_id} --watch"
+    if run.ready:
+        return f"sdconsole cutover {run.run_id} --confirm {run.live_schema}"
+    return f"sdconsole resume {run.run_id}" if run.resumable else f"sdconsole runs show {run.run_id}"
 
 
 def _work(stage: StageState) -> str:

@@ -45,5 +45,5 @@ def watch_run(settings: Settings, run_id: str, options: RunOptions) -> int:
             for view in views if told else ():
                 view(record)
     if state.finished is None:
-        write_message(f"nobody executes {run_id} any more. next: sdconsole resume {run_id}")
+        write_message(f"nobody executes {run_id} any more")
     return tell(state, options, folder=runs.run_folder(settings.state_dir, run_id))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from sdconsole.quality.clean.quarantine import create_quarantine
 from sdconsole.quality.score.population import populations
 from sdconsole.quality.score.rule_facts import Facts, number_option
 from sdconsole.quality.score.rules import CHECK_KINDS, GROUP_KINDS, evaluate_rules
+from sdconsole.small_file import parse_toml, read_small, reason
 from sdconsole.source.catalog import quote
 
 _CONTRACT = TypeAdapter(Contract)
@@ -54,12 +54,12 @@ def lint_contract(path: Path) -> tuple[Mistake, ...]:
     Raises UsageError "contract-unreadable".
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_small(path)
+    except (OSError, ValueError) as error:
         raise UsageError(
             "contract-unreadable",
             f"cannot read the contract {path}",
-            cause=error.strerror or str(error),
+            cause=reason(error),
             next_step="check the path",
         ) from error
     return lint_text(content)
@@ -68,11 +68,11 @@ def lint_contract(path: Path) -> tuple[Mistake, ...]:
 def lint_text(content: bytes) -> tuple[Mistake, ...]:
     try:
         text = content.decode("utf-8")
-        data = tomllib.loads(text)
+        data = parse_toml(text)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return (Mistake(line, "", f"the file is not UTF-8: {error.reason}"),)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         return (_syntax_mistake(str(error), content),)
     lines = line_numbers(text)
     found = [

@@ -219,7 +219,7 @@ class EmbeddedServer:
                 "embedded-folder",
                 f"the folder of the embedded server cannot be made: {self.root}",
                 cause=str(error),
-                next_step="name a folder that you may write to",
+                next_step="set embedded_root to a folder that you may write to: SDCONSOLE_EMBEDDED_ROOT=/path/to/it",
             ) from error
 
     @contextmanager
