@@ -71,7 +71,7 @@ def unpause(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateD
 def stop(run: ActiveRun = None, json: opt.Json = False, state_dir: opt.StateDir = None) -> None:
     """Stop a run that another process executes; running SQL is cancelled, and the run can be resumed."""
     run_id = service.stop_run(load_settings(state_dir=state_dir), run, via="sdconsole stop")
-    _tell(run_id, f"{run_id} stops. next: sdconsole resume {run_id}", "stop", json=json)
+    _tell(run_id, f"{run_id} stops", "stop", json=json)
 
 
 def _tell(run_id: str, text: str, asked: str, *, json: bool) -> None:

@@ -27,6 +27,7 @@ NEXT = {
     "doctor": "plan EXPORT",
     "blockers": "status --watch",
     "attach": "status {run}",
+    "stop": "resume {run}",
     "pause": "unpause {run}",
     "unpause": "status --watch",
     "plan": "deploy {source}",
@@ -106,7 +107,7 @@ def put_next_steps(app: typer.Typer) -> None:
     """Let every command end with the next one, unless its result is for a program."""
     for words, info in commands(app):
         if info.callback is not None and words not in BY_ITSELF:
-            info.callback = _ending_with(info.callback, NEXT[words], WRONG.get(words, ""))
+            info.callback = _ending_with(info.callback, NEXT.get(words, ""), WRONG.get(words, ""))
 
 
 def after_run(state: RunState) -> str:
