@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from sdconsole.core.bus import View
 from sdconsole.core.events import ErrorReport, Record, StageFinished, StageStarted, Waiting
-from sdconsole.core.gates import Answer, Gate
+from sdconsole.core.gates import Answer, Gate, Withdrawable
 from sdconsole.core.model import FINISHED, RunKind, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.core.stage import Cancellation
@@ -280,6 +280,11 @@ class _WarnedGate:
     def ask(self, question: Waiting) -> Answer:
         warnings = tuple(f"! {filled(text, self.values)}" for text in self.stretch.step_of(question.stage).warnings)
         return self.gate.ask(replace(question, details=(*question.details, *warnings)))
+
+    def withdraw(self) -> None:
+        """The question was answered elsewhere."""
+        if isinstance(self.gate, Withdrawable):
+            self.gate.withdraw()
 
 
 def _ended(stretch: Stretch, state: RunState, seconds: float) -> RunEnded:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,20 @@ class PreparedWalk:
     cancellation: Cancellation
     values: Mapping[str, str]
     """The parameters, and what every runbook may name without declaring it."""
+    earlier: WalkState = field(default_factory=WalkState)
+    """What is on record of a walk that is taken up."""
+
+    @property
+    def target(self) -> str:
+        return self.settings.target
 
     @property
     def live_schema(self) -> str:
         return self.settings.target_settings().live_schema
+
+    @property
+    def production(self) -> bool:
+        return self.settings.target_settings().production
 
     @property
     def expected_name(self) -> str:
@@ -193,7 +203,7 @@ def _taken_up(settings: Settings, walk_id: str, given: Mapping[str, str]) -> Pre
     plan, _ = plan_walk(runbook)
     current = load_settings(**kept)
     values = {**params, **built_in_values(current, walk_id)}
-    return PreparedWalk(walk_id, folder, runbook, plan, params, current, True, Cancellation(), values)
+    return PreparedWalk(walk_id, folder, runbook, plan, params, current, True, Cancellation(), values, state)
 
 
 def list_walks(settings: Settings) -> tuple[WalkSummary, ...]:

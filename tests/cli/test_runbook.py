@@ -198,7 +198,7 @@ def test_the_quarterly_import_at_a_terminal_killed_at_a_manual_step_and_taken_up
     cli: Cli, make_export: MakeExport, pg: Database
 ) -> None:
     source = make_export(rows=1_000)
-    first = Terminal(cli, "runbook", "run", "quarterly-import", "--dsn", pg.dsn)
+    first = Terminal(cli, "runbook", "run", "quarterly-import", "--progress", "plain", "--dsn", pg.dsn)
     first.answer("source (the export", str(source))
     first.answer_all(until="Go: servicedesk on embedded")
     os.killpg(first.process.pid, signal.SIGKILL)
@@ -209,7 +209,7 @@ def test_the_quarterly_import_at_a_terminal_killed_at_a_manual_step_and_taken_up
     walk_id = unfinished[0]["walk_id"]
     assert states(pg)
     assert set(states(pg).values()) <= {"ready", "dropped"}
-    second = Terminal(cli, "runbook", "run", "quarterly-import")
+    second = Terminal(cli, "runbook", "run", "quarterly-import", "--progress", "plain")
     second.answer_all()
     assert second.close() == 0, second.said[-3000:]
     state = load_walk(settings_of(cli.folder, pg.dsn), walk_id)

@@ -16,10 +16,13 @@ from sdconsole.config import Settings
 from sdconsole.interfaces.terminal import Terminal
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.dialog import Dialog
+from sdconsole.interfaces.tui.library import Library
 from sdconsole.service.orders import Demonstration
 from tests.tui.scripted import MakeReady, ScriptedLibrary, ScriptedRun
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
+RUN_SECONDS = 180.0
+"""For what real stages on a real server need on a busy machine."""
 
 
 def terminal(*, unicode: bool = True) -> Terminal:
@@ -43,7 +46,7 @@ def play(story: Coroutine[Any, Any, None]) -> None:
 async def console(
     folder: Path,
     *,
-    library: ScriptedLibrary | None = None,
+    library: Library | None = None,
     run: ScriptedRun | None = None,
     opening: MakeReady | None = None,
     size: tuple[int, int] = (100, 36),
@@ -55,12 +58,13 @@ async def console(
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[None]]]:
     """The console in a headless terminal. `run` is opened at once; `opening` prepares one first."""
     library = library or ScriptedLibrary(folder)
-    library.given = opening or run
+    if isinstance(library, ScriptedLibrary):
+        library.given = opening or run
     app = ConsoleApp(
         settings or Settings(state_dir=folder),
         library,
         terminal(unicode=unicode),
-        opening=None if library.given is None else Demonstration(),
+        opening=None if (opening or run) is None else Demonstration(),
         attach=attach,
         replay=replay,
         read_only=read_only,
@@ -73,6 +77,7 @@ async def console(
                 await pilot.pause()
         app.session.stop("the test is over")
     finally:
+        app.walk.close("the test is over")
         app.session.close()
 
 
@@ -83,9 +88,11 @@ def begin(app: ConsoleApp, run: ScriptedRun) -> None:
     app.begin(Demonstration())
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+async def until(
+    pilot: Pilot[None], condition: Callable[[], object], *, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
     """Let the console work until the condition holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not condition():
         assert time.monotonic() < deadline, f"never came true; the screen shows\n{painted(pilot.app)}"
         await pilot.pause(0.03)

@@ -30,8 +30,11 @@ from sdconsole.core.plan import Plan, deploy_plan, rollback_plan
 from sdconsole.core.projection import RunState, fold, step
 from sdconsole.core.runs import RunSummary
 from sdconsole.core.stage import Cancellation, StageContext
+from sdconsole.interfaces.tui.library import Walk
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
 from sdconsole.quality.profile.model import Profile
+from sdconsole.report.compare import Difference
+from sdconsole.runbook.model import Runbook
 from sdconsole.service.attended import Attendance, attend
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.mailbox import Mailbox
@@ -40,6 +43,7 @@ from sdconsole.service.preparing import DeployRequest
 from sdconsole.service.reviewing import DateQuestion
 from sdconsole.service.run_process import StartedRun
 from sdconsole.service.upkeep import TargetLook
+from sdconsole.service.walking import WalkSummary
 from sdconsole.target.live.versions import VersionRow
 
 Work = Callable[[StageContext[None]], StageResult]
@@ -270,6 +274,7 @@ class ScriptedLibrary:
     kept: tuple[VersionRow, ...] = ()
     measured: Figures | Exception = field(default_factory=lambda: Figures(None, ()))
     drift: str | None = None
+    different: tuple[Difference, ...] = ()
 
     given: ScriptedRun | MakeReady | None = None
     attendance: Attendance | None = None
@@ -376,6 +381,19 @@ class ScriptedLibrary:
 
     def keep_log(self, run_id: str, text: str) -> Path:
         return self._service.keep_log(run_id, text)
+
+    def compare(self, before: str, after: str) -> tuple[Difference, ...]:
+        return self.different
+
+    def runbooks(self) -> tuple[Runbook, ...]:
+        return self._service.runbooks()
+
+    def walks(self) -> tuple[WalkSummary, ...]:
+        return self._service.walks()
+
+    def walk(self, name: str, params: Mapping[str, str], *, resume: str | None = None) -> Walk:
+        self.asked_for.append(f"walk {name} {dict(params)} {resume or 'new'}")
+        return self._service.walk(name, params, resume=resume)
 
     def machine(self) -> str:
         return self._service.machine()

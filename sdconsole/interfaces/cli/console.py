@@ -9,7 +9,9 @@ from sdconsole.errors import Verdict
 from sdconsole.interfaces.cli.output import write_message, write_next
 from sdconsole.interfaces.exit_codes import ExitCode, exit_code
 from sdconsole.interfaces.terminal import look_at_terminal
+from sdconsole.runbook.walk_state import WalkState
 from sdconsole.service import Order
+from sdconsole.service.walking import PreparedWalk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +50,10 @@ def open_console(settings: Settings, opening: Opening) -> int:
     if not state.complete:
         write_next(f"sdconsole resume {state.run_id}")
     return exit_code(verdict)
+
+
+def walk_in_console(settings: Settings, walk: PreparedWalk) -> WalkState:
+    """Block until the console is closed; the walk's last state."""
+    from sdconsole.interfaces.tui.walk_app import run_walk
+
+    return run_walk(settings, walk)

@@ -15,6 +15,7 @@ from sdconsole.config import load_settings
 from sdconsole.errors import UsageError, Verdict
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.completing import complete_runbooks
+from sdconsole.interfaces.cli.console import can_open_console, walk_in_console
 from sdconsole.interfaces.cli.execute import VERDICT_BY_SIGNAL, in_thread, require_confirmation, signals
 from sdconsole.interfaces.cli.options import Output, RunOptions
 from sdconsole.interfaces.cli.output import error_lines, table, write_json, write_message, write_next, write_result
@@ -29,6 +30,7 @@ from sdconsole.interfaces.cli.walk_text import (
 )
 from sdconsole.interfaces.exit_codes import ExitCode, exit_code
 from sdconsole.interfaces.safe_text import safe_text
+from sdconsole.interfaces.terminal import look_at_terminal
 from sdconsole.runbook.asking import FlagWalkGate, WalkGate
 from sdconsole.runbook.library import find, shipped
 from sdconsole.runbook.lint import checked, lint
@@ -36,6 +38,7 @@ from sdconsole.runbook.model import Runbook
 from sdconsole.runbook.parse import parse, read_text
 from sdconsole.runbook.planner import plan_walk
 from sdconsole.runbook.template import new_runbook
+from sdconsole.runbook.walk_state import WalkState
 from sdconsole.service.walking import PreparedWalk, list_walks, prepare_walk
 from sdconsole.source.open import new_file
 
@@ -177,7 +180,11 @@ def runbook_run(
     json: opt.Json = False,
     state_dir: opt.StateDir = None,
 ) -> None:
-    """Walk through a runbook: checks, attestations and stages, with a record. Goes on where it was left."""
+    """Walk through a runbook: checks, attestations and stages, with a record. Goes on where it was left.
+
+    In a terminal the console opens, with the words on the left and the steps on the right; --progress plain asks in
+    plain text. Answers given beforehand keep it plain too.
+    """
     settings = load_settings(target=target, dsn=dsn, live_schema=schema, state_dir=state_dir)
     options = RunOptions(
         yes=yes,
@@ -197,6 +204,12 @@ def runbook_run(
     if options.can_ask:
         given = _asked(checked(find(name)), given, unfinished)
     walk = prepare_walk(settings, name, given, new=new)
+    answered = yes or confirm is not None or no_input or json
+    if progress is ProgressMode.AUTO and not answered and options.can_ask:
+        if can_open_console():
+            state = walk_in_console(settings, walk)
+            raise typer.Exit(_tell(state, walk, state.verdict or Verdict.INTERRUPTED, options))
+        write_message(f"without the console: {look_at_terminal().why_no_console}")
     raise typer.Exit(_walk(walk, options))
 
 
@@ -264,6 +277,11 @@ def _walk(walk: PreparedWalk, options: RunOptions) -> int:
     verdict = state.verdict or Verdict.FAILED
     if verdict is Verdict.INTERRUPTED and received:
         verdict = VERDICT_BY_SIGNAL[received[0]]
+    return _tell(state, walk, verdict, options)
+
+
+def _tell(state: WalkState, walk: PreparedWalk, verdict: Verdict, options: RunOptions) -> int:
+    """Print how a walk ended; returns its exit code."""
     if options.output is Output.JSON:
         write_json(walk_document(state, walk, verdict))
     else:

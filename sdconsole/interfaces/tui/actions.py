@@ -9,12 +9,15 @@ from sdconsole.interfaces.tui.action import Action
 from sdconsole.interfaces.tui.run_actions import RUN_ACTIONS
 from sdconsole.interfaces.tui.side_actions import SIDE_ACTIONS
 from sdconsole.interfaces.tui.situation import Place, Situation
+from sdconsole.interfaces.tui.walk_actions import RUNBOOKS, WALK_ACTIONS
 
 EVERYWHERE: tuple[Place, ...] = get_args(Place)
 
 ACTIONS: tuple[Action, ...] = (
+    *WALK_ACTIONS,
     *RUN_ACTIONS,
     *SIDE_ACTIONS,
+    RUNBOOKS,
     Action(
         id="help",
         key="question_mark,f1",

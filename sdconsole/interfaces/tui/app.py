@@ -54,6 +54,7 @@ def run_console(
     try:
         app.run()
     finally:
+        app.walk.close("the console has ended")
         app.session.close()
     if app.failure is not None:
         raise app.failure

@@ -22,15 +22,15 @@ from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.help_screen import HelpScreen
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.library import Library
-from sdconsole.interfaces.tui.side_deeds import SideDeeds
 from sdconsole.interfaces.tui.signals import stop_on_signals
+from sdconsole.interfaces.tui.walk_deeds import WalkDeeds
 from sdconsole.service.orders import Order, Resumption, Rollback
 from sdconsole.service.preparing import DeployRequest
 
 STOPPED_BY_OPERATOR = "the operator quit the console"
 
 
-class ConsoleApp(SideDeeds):
+class ConsoleApp(WalkDeeds):
     """`opening` is a run to start at once, `attach` one to look at; without either the home screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,6 +62,7 @@ class ConsoleApp(SideDeeds):
             "freeze": self._freeze,
             "home": self.show_home,
             **self.side_deeds(),
+            **self.walk_deeds(),
             "approve": self._approve,
             "abort": self.give_up,
             "pause": self.pause,
@@ -174,6 +175,9 @@ class ConsoleApp(SideDeeds):
     def _quit(self) -> None:
         session = self.session
         if isinstance(self.screen, Dialog) and self.screen.question.title == questions.QUIT:
+            return
+        if self.walk.busy:
+            self.quit_walk(STOPPED_BY_OPERATOR)
             return
         if not session.busy:
             self.stop_and_leave(STOPPED_BY_OPERATOR)

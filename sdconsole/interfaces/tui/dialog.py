@@ -68,6 +68,7 @@ class Dialog(ModalScreen[str | None]):
     def on_resize(self) -> None:
         """Fields and buttons without borders where lines are scarce."""
         compact = self.size.height < ROOMY_LINES
+        self.set_class(compact, "-compact")
         for field in self.query(Input):
             field.compact = compact
         for button in self.query(Button):

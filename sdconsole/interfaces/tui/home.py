@@ -15,6 +15,7 @@ from textual.widgets import Button, DataTable, Input, Static
 
 from sdconsole.core.model import Mode
 from sdconsole.core.runs import RunSummary
+from sdconsole.errors import Verdict
 from sdconsole.interfaces.safe_text import safe
 from sdconsole.interfaces.tui import figures
 from sdconsole.interfaces.tui.action_bar import ActionBar
@@ -23,6 +24,7 @@ from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.runs_table import RunsTable
 from sdconsole.interfaces.tui.top_bar import TopBar
 from sdconsole.interfaces.tui.verdict_panel import ErrorPanel, error_report
+from sdconsole.service.walking import WalkSummary
 
 SHOWN_RUNS = 50
 
@@ -45,6 +47,7 @@ class HomeScreen(Screen[None]):
         self.running: RunSummary | None = None
         self.unfinished: RunSummary | None = None
         self._rows: tuple[RunSummary, ...] = ()
+        self._walks: tuple[WalkSummary, ...] = ()
         self._look: Look | None = None
         self._ready = False
         self._said: dict[str, RenderableType | None] = {}
@@ -55,6 +58,9 @@ class HomeScreen(Screen[None]):
             with Horizontal(id="unfinished"):
                 yield Static(id="unfinished-text")
                 yield Button("Resume", id="resume", variant="primary", compact=True)
+            with Horizontal(id="walks"):
+                yield Static(id="walks-text")
+                yield Button("Runbooks", id="open-runbooks", compact=True)
             yield self.form
             with Vertical(id="recent") as recent:
                 recent.border_title = "Runs"
@@ -64,12 +70,13 @@ class HomeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._ready = True
-        for hidden in self.query("#runs, #unfinished"):
+        for hidden in self.query("#runs, #unfinished, #walks"):
             hidden.display = False
         for selector, content in self._said.items():
             self._say(selector, content)
         if self._look is not None:
             self._draw_rows(self._look)
+            self._draw_walks(self._look)
         self._focus_the_likely()
 
     def draw_top(self, top: TopBar) -> None:
@@ -94,6 +101,23 @@ class HomeScreen(Screen[None]):
         self._say("#no-runs", None if rows else Text("no runs yet", style=look.dim))
         if self._ready:
             self._draw_rows(look)
+
+    def show_walks(self, walks: Sequence[WalkSummary], look: Look) -> None:
+        """The walks that are not through, the newest one in words."""
+        self._walks = tuple(walk for walk in walks if walk.verdict is not Verdict.OK)
+        self._look = look
+        if self._ready:
+            self._draw_walks(look)
+
+    def _draw_walks(self, look: Look) -> None:
+        self.query_one("#walks").display = bool(self._walks)
+        if not self._walks:
+            return
+        newest = self._walks[0]
+        state = "is being walked" if newest.alive else "was left"
+        words = f"The runbook {newest.runbook} {state} at step {newest.step or newest.steps} of {newest.steps}"
+        more = f", and {len(self._walks) - 1} more" if len(self._walks) > 1 else ""
+        self.query_one("#walks-text", Static).update(safe(f"{words}{more}", style=f"bold {look.warn}", limit=160))
 
     def _say(self, selector: str, content: RenderableType | None) -> None:
         """Show the content in its place; None hides the place."""
@@ -134,6 +158,10 @@ class HomeScreen(Screen[None]):
     def _resume(self) -> None:
         running = self.running
         self.post_message(ActionBar.Chosen("resume") if running is None else self.OpenWanted(running.run_id))
+
+    @on(Button.Pressed, "#open-runbooks")
+    def _open_runbooks(self) -> None:
+        self.post_message(ActionBar.Chosen("runbooks"))
 
     @on(DataTable.RowSelected, "#runs")
     def _open(self, event: DataTable.RowSelected) -> None:

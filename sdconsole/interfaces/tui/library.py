@@ -9,15 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from sdconsole.core.bus import View
 from sdconsole.core.events import Record, Waiting
 from sdconsole.core.model import StageName
 from sdconsole.core.runs import RunSummary
+from sdconsole.core.stage import Cancellation
 from sdconsole.quality.profile.model import Profile
+from sdconsole.report.compare import Difference
+from sdconsole.runbook.asking import WalkGate
+from sdconsole.runbook.events import WalkView
+from sdconsole.runbook.model import Runbook
+from sdconsole.runbook.planner import WalkPlan
+from sdconsole.runbook.walk_state import WalkState
 from sdconsole.service.dashboards import Figures
 from sdconsole.service.orders import Order
 from sdconsole.service.reviewing import DateQuestion
 from sdconsole.service.run_process import Advanced, Begun
 from sdconsole.service.upkeep import TargetLook
+from sdconsole.service.walking import WalkSummary
 from sdconsole.target.live.versions import VersionRow
 
 
@@ -30,6 +39,39 @@ class Started(Protocol):
 
     def stop(self, reason: str) -> None: ...
     def let_go(self) -> None: ...
+
+
+class Walk(Protocol):
+    """A walk through a runbook that is ready to begin or to go on."""
+
+    @property
+    def walk_id(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def runbook(self) -> Runbook: ...
+    @property
+    def plan(self) -> WalkPlan: ...
+    @property
+    def values(self) -> Mapping[str, str]: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def live_schema(self) -> str: ...
+    @property
+    def production(self) -> bool: ...
+    @property
+    def cancellation(self) -> Cancellation: ...
+    @property
+    def earlier(self) -> WalkState: ...
+
+    def execute(
+        self, gate: WalkGate, views: tuple[WalkView, ...] = (), run_views: tuple[View, ...] = ()
+    ) -> WalkState: ...
+
+
+PrepareWalk = Callable[[], Walk]
+"""Makes a walk ready; raises an SdconsoleError when something is wrong."""
 
 
 class Library(Protocol):
@@ -80,6 +122,16 @@ class Library(Protocol):
 
     def keep_log(self, run_id: str, text: str) -> Path:
         """Write the lines to a new file in the state folder."""
+        ...
+
+    def compare(self, before: str, after: str) -> tuple[Difference, ...]:
+        """What is different between two runs."""
+        ...
+
+    def runbooks(self) -> tuple[Runbook, ...]: ...
+    def walks(self) -> tuple[WalkSummary, ...]: ...
+    def walk(self, name: str, params: Mapping[str, str], *, resume: str | None = None) -> Walk:
+        """A new walk through the runbook of this name, or the one on record that is to go on."""
         ...
 
     def machine(self) -> str:

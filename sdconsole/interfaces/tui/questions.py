@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from sdconsole.core.events import BlockingSession, Waiting
 from sdconsole.core.model import StageName
 from sdconsole.core.projection import RunState
 from sdconsole.interfaces.tui.commands import approve_command, resume_command
 from sdconsole.interfaces.tui.dialog import Question
+from sdconsole.runbook import asking
+from sdconsole.runbook.walk_state import WalkState
 
 QUIT = "Quit"
+_ROWS = re.compile(r"(\S+): ([\d,]+) rows")
 _YES = {StageName.CUTOVER: "Cut over", StageName.ROLLBACK: "Roll back"}
 
 
@@ -18,12 +23,50 @@ def confirmation(waiting: Waiting, *, production: bool) -> Question:
     return Question(
         title=f"{title} on PRODUCTION" if production else title,
         prompt=waiting.prompt,
-        details=waiting.details,
+        details=_ordered(waiting.details),
         undo=waiting.undo,
         expected=waiting.expected,
         yes=_YES.get(waiting.stage, "Yes"),
         no="Not now, hold",
         danger=production or bool(waiting.expected),
+    )
+
+
+def _ordered(details: tuple[str, ...]) -> tuple[str, ...]:
+    """The runbook's warnings first, and the rows of all tables in one line: nothing to scroll for where it fits."""
+    warnings = [line for line in details if line.startswith("! ")]
+    counted = [f"{found[1]} {found[2]}" for line in details if (found := _ROWS.fullmatch(line))]
+    rest = [line for line in details if line not in warnings and not _ROWS.fullmatch(line)]
+    rows = [f"rows: {', '.join(counted)}"] if counted else []
+    return (*warnings, *rest[:2], *rows, *rest[2:])
+
+
+def runbook_confirmation(asked: asking.Question, *, production: bool) -> Question:
+    """What the runbook itself wants to have confirmed. Leaving keeps the question open."""
+    return Question(
+        title="Step on PRODUCTION" if production else "Step",
+        prompt=f"{asked.step}. {asked.title}",
+        details=asked.details,
+        expected=asked.expected,
+        yes="Confirm",
+        no="Not yet",
+        danger=production or bool(asked.expected),
+    )
+
+
+def leaving_walk(runbook: str, state: WalkState, *, asking: bool) -> Question:
+    """What quitting does to a walk. `runbook` is "" while it is still being made ready."""
+    current = state.current
+    where = f"at step {current.number}, {current.title}" if current is not None else "now"
+    return Question(
+        title=QUIT,
+        prompt=f"Leave the walk {where}?" if asking else f"Stop the walk {where}?",
+        details=("What is done stays done and on record. To go on at this step:", f"  sdconsole runbook run {runbook}")
+        if runbook
+        else (),
+        yes="Leave it for later" if asking else "Stop and quit",
+        no="Stay",
+        danger=not asking,
     )
 
 

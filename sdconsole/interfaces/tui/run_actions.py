@@ -94,7 +94,7 @@ RUN_ACTIONS: tuple[Action, ...] = (
         shown_key="y",
         label="Copy command",
         help="Copy the command line that does the same to the clipboard",
-        places=("home", "run", "dates", "history", "dashboards", "after"),
+        places=("home", "run", "dates", "history", "diff", "dashboards", "after", "runbooks", "walk"),
         why_not=why.copy,
     ),
     Action(

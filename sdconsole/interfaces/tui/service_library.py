@@ -16,7 +16,11 @@ from sdconsole.core.model import FINISHED, StageName
 from sdconsole.core.runs import RunSummary
 from sdconsole.observe.health import disk_spaces
 from sdconsole.quality.profile.model import Profile
-from sdconsole.service import decisions, upkeep
+from sdconsole.report.compare import Difference
+from sdconsole.runbook.library import shipped
+from sdconsole.runbook.lint import checked
+from sdconsole.runbook.model import Runbook
+from sdconsole.service import decisions, reporting, upkeep, walking
 from sdconsole.service.dashboards import Figures, dashboard_figures
 from sdconsole.service.reviewing import DateQuestion, date_questions, run_profile
 from sdconsole.service.upkeep import TargetLook
@@ -91,6 +95,18 @@ class ServiceLibrary:
         path = folder / f"{run_id}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
         runs.write_private(path, text.encode() + b"\n")
         return path
+
+    def compare(self, before: str, after: str) -> tuple[Difference, ...]:
+        return reporting.compare_runs(self._settings, before, after)
+
+    def runbooks(self) -> tuple[Runbook, ...]:
+        return tuple(checked(path) for path in shipped().values())
+
+    def walks(self) -> tuple[walking.WalkSummary, ...]:
+        return walking.list_walks(self._settings)
+
+    def walk(self, name: str, params: Mapping[str, str], *, resume: str | None = None) -> walking.PreparedWalk:
+        return walking.prepare_walk(self._settings, name, params, new=resume is None, resume=resume)
 
     def machine(self) -> str:
         spaces = disk_spaces([self._settings.state_dir])

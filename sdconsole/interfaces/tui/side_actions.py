@@ -8,8 +8,8 @@ from sdconsole.interfaces.tui.situation import Place
 
 _RUN: tuple[Place, ...] = ("run",)
 _WIDE: tuple[Place, ...] = ("home", "run")
-_SIDE: tuple[Place, ...] = ("dates", "history", "dashboards", "after")
-_LOOKS: tuple[Place, ...] = ("history", "dashboards", "after")
+_SIDE: tuple[Place, ...] = ("dates", "history", "diff", "dashboards", "after", "runbooks", "walk")
+_LOOKS: tuple[Place, ...] = ("history", "dashboards", "after", "runbooks")
 
 SIDE_ACTIONS: tuple[Action, ...] = (
     Action(

@@ -29,6 +29,12 @@ class SideScreen(Screen[None]):
         super().__init__()
         self.look = look
         self._said: RenderableType = Text("looking", style=look.dim)
+        self.ready = False
+        """Its widgets are there."""
+
+    def on_mount(self) -> None:
+        self.ready = bool(self.query("#said"))  # a console that closes composes nothing any more
+        self.say(self._said)
 
     @property
     def command(self) -> str:
@@ -48,12 +54,12 @@ class SideScreen(Screen[None]):
         yield from ()
 
     def draw_top(self, top: TopBar) -> None:
-        if self.is_mounted:
+        if self.ready:
             self.query_one("#top", Static).update(top)
 
     def say(self, content: RenderableType) -> None:
         self._said = content
-        if self.is_mounted:
+        if self.ready:
             self.query_one("#said", Static).update(content)
 
     def show_error(self, error: Exception) -> None:

@@ -9,9 +9,22 @@ from sdconsole.core.model import FINISHED, RunKind, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
 
-Place = Literal["home", "run", "dates", "history", "dashboards", "after"]
+Place = Literal["home", "run", "dates", "history", "diff", "dashboards", "after", "runbooks", "walk"]
 UNDER_WAY = "a run is under way"
+WALKING = "a walk is under way; o shows it"
 ELSEWHERE = "another process executes this run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkSituation:
+    """`open` = this console has begun a walk; `asks` is the kind of its open question, "" when there is none."""
+
+    busy: bool = False
+    asks: Literal["", "engine", "confirm", "attest", "check"] = ""
+    open: bool = False
+    complete: bool = False
+    has_run: bool = False
+    low: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,12 @@ class Situation:
     low: bool = False
     date_answers: int = 0
     """How many columns the date review has an answer for."""
+    walk: WalkSituation = field(default_factory=WalkSituation)
+
+    @property
+    def under_way(self) -> str:
+        """What this console executes, in words."""
+        return WALKING if self.walk.busy else UNDER_WAY if self.busy else ""
 
     @property
     def given_up(self) -> bool:
@@ -53,12 +72,12 @@ def always(_: Situation) -> str:
 
 
 def when_idle(now: Situation) -> str:
-    return UNDER_WAY if now.busy else ""
+    return now.under_way
 
 
 def resume(now: Situation) -> str:
     if now.busy:
-        return UNDER_WAY
+        return now.under_way
     if now.place == "home":
         return "" if now.unfinished else "there is no unfinished run"
     if now.alive:
@@ -72,7 +91,7 @@ def resume(now: Situation) -> str:
 
 def approve(now: Situation) -> str:
     if now.busy:
-        return UNDER_WAY
+        return now.under_way
     if now.asks_elsewhere:
         return ""
     if now.alive:
@@ -85,7 +104,7 @@ def approve(now: Situation) -> str:
 
 def abort(now: Situation) -> str:
     if now.busy:
-        return UNDER_WAY
+        return now.under_way
     if now.alive and not now.asks_elsewhere:
         return "another process executes this run: S stops it"
     if now.given_up:
@@ -98,7 +117,7 @@ def abort(now: Situation) -> str:
 
 def rollback(now: Situation) -> str:
     if now.busy:
-        return UNDER_WAY
+        return now.under_way
     if not now.mine:
         return "this run was not executed in this sitting: sdconsole rollback --to VERSION"
     if now.state.started is not None and now.state.started.kind is RunKind.ROLLBACK:
@@ -140,7 +159,7 @@ def dates(now: Situation) -> str:
 
 def answers(now: Situation) -> str:
     if now.busy:
-        return UNDER_WAY
+        return now.under_way
     return "" if now.date_answers else "no column has an answer yet: d is day first, m is month first"
 
 
@@ -176,3 +195,37 @@ def quit_console(now: Situation) -> str:
 
 def stages(now: Situation) -> str:
     return "" if now.low else "the stages are in view"
+
+
+def runbooks(now: Situation) -> str:
+    return "" if now.walk.busy else now.under_way
+
+
+def walk_attests(now: Situation) -> str:
+    return "" if now.walk.asks == "attest" else "no box of the runbook waits to be ticked"
+
+
+def walk_confirms(now: Situation) -> str:
+    return "" if now.walk.asks in ("engine", "confirm") else "the walk waits for no confirmation"
+
+
+def walk_goes_on(now: Situation) -> str:
+    if now.walk.asks == "check":
+        return ""
+    if now.walk.asks:
+        return "the walk waits for your answer"
+    if now.walk.busy:
+        return "the walk is going on"
+    return "the walk is through" if now.walk.complete else ""
+
+
+def walk_asks(now: Situation) -> str:
+    return "" if now.walk.asks else "the walk asks nothing now"
+
+
+def walk_runs(now: Situation) -> str:
+    return "" if now.walk.has_run else "no run belongs to this walk yet"
+
+
+def walk_words(now: Situation) -> str:
+    return "" if now.walk.low else "words and steps are both in view"
