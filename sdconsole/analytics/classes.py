@@ -63,11 +63,14 @@ def load_classification() -> Classification:
 
 
 def class_of(of: ClassList) -> sql.Composed:
-    """The class of a row as an SQL expression over its own text columns."""
+    """The class of a row as an SQL expression over its own text columns; most texts meet no word of any class."""
     text: sql.Composable = sql.SQL("coalesce({}, '')").format(sql.Identifier(of.column))
     if of.also:
         text = sql.SQL("concat({}, ' ', {})").format(text, sql.Identifier(of.also))
-    cases = [
+    every = "|".join(word for each in of.classes for word in each.words)
+    none = sql.Literal(rf"\m(?:{every})\M")
+    cases = [sql.SQL("WHEN {} !~* {} THEN {}").format(text, none, sql.Literal(of.otherwise))]
+    cases += [
         sql.SQL("WHEN {} ~* {} THEN {}").format(
             text, sql.Literal(rf"\m(?:{'|'.join(each.words)})\M"), sql.Literal(each.name)
         )

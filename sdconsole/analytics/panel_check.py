@@ -19,6 +19,7 @@ from psycopg import sql
 from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.grafana import ALL_TEAMS
 from sdconsole.analytics.run import read_only
+from sdconsole.analytics.side_by_side import side_by_side
 from sdconsole.target.connect import Connection
 from sdconsole.target.failures import classify
 
@@ -79,7 +80,7 @@ def expand(text: str, *, begins: datetime, ends: datetime, teams: Sequence[str] 
 
 
 def check_panels(
-    connection: Connection,
+    connection: Connection | Sequence[Connection],
     queries: Sequence[PanelQuery],
     *,
     reader_role: str | None,
@@ -89,18 +90,19 @@ def check_panels(
     teams: Sequence[str] = (),
     check: Callable[[], None] | None = None,
 ) -> tuple[PanelResult, ...]:
-    """The result of every query; the same text is asked once. The connection must be idle. `check` may raise."""
-    answered: dict[str, PanelResult] = {}
-    found = []
-    for query in queries:
-        if check is not None:
-            check()
-        known = answered.get(query.text)
-        if known is None:
-            text = expand(query.text, begins=begins, ends=ends, teams=teams)
-            known = answered[query.text] = _ask(connection, query, text, reader_role, timeout_seconds, check)
-        found.append(PanelResult(query, known.rows, known.seconds, known.error))
-    return tuple(found)
+    """The result of every query; the same text is asked once. On several connections, all idle, as many run side by
+    side. `check` is called between the queries and may raise."""
+    texts = list(dict.fromkeys(query.text for query in queries))
+
+    def job(text: str) -> Callable[[Connection], PanelResult]:
+        query = PanelQuery("", "", text)
+        expanded = expand(text, begins=begins, ends=ends, teams=teams)
+        return lambda one: _ask(one, query, expanded, reader_role, timeout_seconds)
+
+    connections = [connection] if isinstance(connection, psycopg.Connection) else connection
+    answered = dict(zip(texts, side_by_side(connections, [job(text) for text in texts], check), strict=True))
+    found = [(query, answered[query.text]) for query in queries]
+    return tuple(PanelResult(query, known.rows, known.seconds, known.error) for query, known in found)
 
 
 def _ask(
@@ -109,14 +111,11 @@ def _ask(
     text: str,
     reader_role: str | None,
     timeout_seconds: float,
-    check: Callable[[], None] | None,
 ) -> PanelResult:
     began = time.monotonic()
     try:
         rows = read_only(connection, text.encode(), None, reader_role, timeout_seconds)
     except psycopg.Error as error:
-        if check is not None:
-            check()
         failure = classify(error)
         if connection.closed or connection.broken:
             raise failure from error

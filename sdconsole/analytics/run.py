@@ -21,6 +21,7 @@ from sdconsole.analytics.catalog import Catalog, Metric, MetricStatus, load_cata
 from sdconsole.analytics.compose import ALL_ROWS, Scope, compose
 from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.analytics.rates import NOT_SET
+from sdconsole.analytics.side_by_side import side_by_side
 from sdconsole.contract.load import load_contract
 from sdconsole.target.connect import Connection
 from sdconsole.target.failures import classify
@@ -95,7 +96,7 @@ class MetricResult:
 
 
 def run_metrics(
-    connection: Connection,
+    connection: Connection | Sequence[Connection],
     schema: str,
     *,
     reader_role: str | None,
@@ -107,7 +108,8 @@ def run_metrics(
     scope: Scope = ALL_ROWS,
     tables: Collection[str] | None = None,
 ) -> tuple[MetricResult, ...]:
-    """Every metric on the tables or views of `schema`, as `reader_role` where given. The connection must be idle.
+    """Every metric on the tables or views of `schema`, as `reader_role` where given. On several connections, all idle,
+    as many queries run side by side.
 
     `check` is called between the queries and may raise. `parameters` default to the built-in contract's, `scope` is
     the rows to look at. `tables` are those that exist: a metric on another one has no data, and says so. Each query
@@ -116,17 +118,16 @@ def run_metrics(
     """
     known = catalog or load_catalog()
     given = parameters or MetricParameters.of(load_contract(None), known)
-    results = []
-    for metric in known.metrics if metrics is None else metrics:
+
+    def job(metric: Metric) -> Callable[[Connection], MetricResult]:
         missing = [] if tables is None else sorted(metric.needs - set(tables))
-        if missing:
-            reason = f"{schema} has no {', '.join(missing)}"
-            results.append(MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=reason))
-            continue
-        results.append(
-            _run_metric(connection, schema, metric, known, given, scope, reader_role, timeout_seconds, check)
-        )
-    return tuple(results)
+        reason = f"{schema} has no {', '.join(missing)}" if missing else metric.unavailable
+        if reason:
+            return lambda _: MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=reason)
+        return lambda one: _run_metric(one, schema, metric, known, given, scope, reader_role, timeout_seconds)
+
+    jobs = [job(metric) for metric in (known.metrics if metrics is None else metrics)]
+    return tuple(side_by_side([connection] if isinstance(connection, psycopg.Connection) else connection, jobs, check))
 
 
 def present_names(connection: Connection, schema: str) -> frozenset[str]:
@@ -150,20 +151,13 @@ def _run_metric(
     scope: Scope,
     reader_role: str | None,
     timeout_seconds: float,
-    check: Callable[[], None] | None,
 ) -> MetricResult:
-    if check is not None:
-        check()
-    if metric.unavailable:
-        return MetricResult(metric, None, 0, MetricStatus.NO_DATA, reason=metric.unavailable)
     query = compose(metric, schema, catalog=catalog, scope=scope, rates=parameters.rates)
     values = {**parameters.values(), **scope.values()}
     began = time.monotonic()
     try:
         rows = read_only(connection, query, values, reader_role, timeout_seconds)
     except psycopg.Error as error:
-        if check is not None:
-            check()  # a cancelled query is the operator's doing, not the metric's
         failure = classify(error)
         if connection.closed or connection.broken:
             raise failure from error

@@ -194,7 +194,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LiveChanged:
-    """Readers see another version from now on."""
+    """Readers see another version from now on. `lock_seconds` = how long the views were held; None = not known."""
 
     stage: StageName
     live_schema: str
@@ -202,6 +202,7 @@ class LiveChanged:
     to_version: str
     attempts: int
     duration_seconds: float
+    lock_seconds: float | None = None
     type: Literal["live_changed"] = "live_changed"
 
 

@@ -61,6 +61,8 @@ GATES: Mapping[StageName, str] = {
     StageName.RESTORE: "migration",
 }
 """What monitoring calls the stages."""
+RUN_FINISHED = "run finished"
+"""The step of the last record of an attempt."""
 _LEVEL = {
     CheckStatus.PASS: logging.DEBUG,
     CheckStatus.INFO: logging.DEBUG,
@@ -121,6 +123,7 @@ def said(record: Record) -> Said | None:
         case LiveChanged() as event:
             text = f"{event.live_schema} shows {event.to_version} (before: {event.from_version or 'nothing'})"
             facts = {"from": event.from_version, "to": event.to_version, "attempts": event.attempts}
+            facts |= {} if event.lock_seconds is None else {"lock_seconds": event.lock_seconds}
             return Said(
                 logging.INFO, "live changed", text, event.stage, duration_seconds=event.duration_seconds, fields=facts
             )
@@ -130,7 +133,7 @@ def said(record: Record) -> Said | None:
             level = logging.ERROR if event.error else logging.INFO
             return Said(
                 level,
-                "run finished",
+                RUN_FINISHED,
                 f"run ended: {event.verdict}",
                 duration_seconds=event.duration_seconds,
                 error=event.error,

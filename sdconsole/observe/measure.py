@@ -95,6 +95,8 @@ def _add(found: RunMeasure, state: RunState, record: Record) -> None:
             _scored(found, state, at)
         case LiveChanged() as event:
             found.groups["live"] = Group(at, (("etl_active_schema_info", (event.to_version,), 1.0),))
+            if event.stage is StageName.CUTOVER:
+                _live_values(found, state, StageName.VALIDATE, at)
             _switched(found, state, event, at)
         case RunFinished() as event:
             _ended(found, event, at)
@@ -129,6 +131,8 @@ def _stage(found: RunMeasure, state: RunState, event: StageFinished, at: str) ->
         found.groups["source"] = Group(at, tuple(_cleaned(event.facts["tables"])))
     if event.stage in (StageName.VALIDATE, StageName.VERIFY):
         found.groups["queries"] = Group(at, tuple(_queries(state, event.stage)))
+    if event.stage is StageName.VERIFY:
+        _live_values(found, state, event.stage, at)
 
 
 def _scored(found: RunMeasure, state: RunState, at: str) -> None:
@@ -160,8 +164,15 @@ def _queries(state: RunState, stage: StageName) -> Iterator[Sample]:
             continue
         if one.name == "dashboard_query":
             yield "etl_dashboard_query_seconds", (metric.level.value, metric.id), one.value
-        elif one.name == "metric_value":
-            yield "etl_dashboard_value", (metric.id,), one.value
+
+
+def _live_values(found: RunMeasure, state: RunState, stage: StageName, at: str) -> None:
+    """What the dashboards say of the version that is live: what was measured before the switch, and what after it."""
+    catalog, known = load_catalog(), state.stage(stage)
+    for one in known.measures if known else ():
+        metric = catalog.metric(one.labels.get("metric", "")) if one.name == "metric_value" else None
+        if metric is not None:
+            found.groups[f"value {metric.id}"] = Group(at, (("etl_dashboard_value", (metric.id,), one.value),))
 
 
 def _switched(found: RunMeasure, state: RunState, event: LiveChanged, at: str) -> None:

@@ -60,6 +60,7 @@ def follow(records: Iterable[Record]) -> Course:
                         event.to_version,
                         event.attempts,
                         event.duration_seconds,
+                        event.lock_seconds,
                     )
                 )
             case _:

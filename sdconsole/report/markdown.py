@@ -55,6 +55,7 @@ def _summary(report: Report) -> Iterator[str]:
         yield (
             f"- switched {moment(switch.at)}: {coded(switch.from_version or 'nothing')} to {coded(switch.to_version)} "
             f"in {duration(switch.seconds)}, {switch.attempts} attempt(s)"
+            + ("" if switch.lock_seconds is None else f", views locked for {duration(switch.lock_seconds)}")
         )
     if report.score:
         before = f", {number(report.score.before, digits=2)} before cleaning" if report.score.before is not None else ""

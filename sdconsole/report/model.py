@@ -125,6 +125,7 @@ class Switch:
     to_version: str
     attempts: int
     seconds: float
+    lock_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

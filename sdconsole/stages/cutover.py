@@ -119,14 +119,19 @@ def switch(
             ctx.log(f"{live_schema} was switched to {version} by an earlier attempt of this run")
     _announce(ctx, done)
     return StageResult(
-        f"{live_schema} shows {version} after {done.duration_seconds:.2f} s",
+        f"{live_schema} shows {version} after {done.duration_seconds:.2f} s" + _held(done),
         facts={
             "from": done.from_version,
             "to": done.to_version,
             "attempts": done.attempts,
             "duration_seconds": done.duration_seconds,
+            "lock_seconds": done.lock_seconds,
         },
     )
+
+
+def _held(done: Cutover) -> str:
+    return "" if done.lock_seconds is None else f", its views held for {done.lock_seconds * 1000:.0f} ms"
 
 
 def _switch_now(
@@ -199,6 +204,7 @@ def _announce(ctx: Context, done: Cutover) -> None:
             done.to_version,
             done.attempts,
             round(done.duration_seconds, 3),
+            None if done.lock_seconds is None else round(done.lock_seconds, 4),
         )
     )
 

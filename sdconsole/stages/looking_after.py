@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from sdconsole.analytics.panel_check import PanelQuery, check_panels, panel_quer
 from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.core.model import CheckStatus
 from sdconsole.stages.deployment import Context, session
+from sdconsole.stages.queries import query_sessions
 from sdconsole.target.connect import Connection
 from sdconsole.target.live.published import drift, live_version
 from sdconsole.target.names import target_table_name
@@ -85,13 +87,15 @@ def look_at_dashboards(
         ctx.progress("dashboards", done, len(queries), "queries")
         done += 1
 
-    results = check_panels(
-        connection,
-        queries,
-        reader_role=reader,
-        timeout_seconds=settings.query_timeout_seconds,
-        check=ctx.checkpoint if quiet else step,
-    )
+    # A watch looks for minutes: it takes one session, so that readers have the server for themselves.
+    with nullcontext((connection,)) if quiet else query_sessions(ctx) as sessions:
+        results = check_panels(
+            sessions,
+            queries,
+            reader_role=reader,
+            timeout_seconds=settings.query_timeout_seconds,
+            check=ctx.checkpoint if quiet else step,
+        )
     budget = load_catalog().budget_seconds
     wrong = tuple(f"{one.query.dashboard}, {one.query.panel}: {one.error}" for one in results if one.error)
     slow = [one for one in results if one.seconds > budget]

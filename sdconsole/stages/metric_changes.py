@@ -19,6 +19,7 @@ from sdconsole.core.model import Artifact, CheckStatus
 from sdconsole.errors import GateFailed
 from sdconsole.stages.deployment import Context
 from sdconsole.stages.files import artifact, write_json
+from sdconsole.stages.queries import query_sessions
 from sdconsole.target.connect import Connection
 from sdconsole.target.live.published import live_version
 
@@ -143,14 +144,15 @@ def _asked(ctx: Context, connection: Connection, schema: str) -> tuple[MetricRes
         ctx.progress("compare the metrics", done, len(metrics), "queries")
         done += 1
 
-    return run_metrics(
-        connection,
-        schema,
-        reader_role=None,
-        timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
-        check=step,
-        parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
-        metrics=metrics,
-        catalog=catalog,
-        tables=present_names(connection, schema),
-    )
+    with query_sessions(ctx) as sessions:
+        return run_metrics(
+            sessions,
+            schema,
+            reader_role=None,
+            timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
+            check=step,
+            parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
+            metrics=metrics,
+            catalog=catalog,
+            tables=present_names(connection, schema),
+        )

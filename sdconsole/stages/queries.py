@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Final
 
 from sdconsole.analytics.catalog import Kind, MetricStatus, load_catalog
 from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.analytics.run import MetricResult, present_names, run_metrics
 from sdconsole.core.model import CheckStatus
-from sdconsole.stages.deployment import Context
+from sdconsole.errors import TargetUnreachable
+from sdconsole.stages.deployment import Context, session
 from sdconsole.target.connect import Connection
+
+_MOST_SESSIONS: Final = 4
+_LEFT_FREE: Final = 10
+"""Sessions of the server that stay free for its readers."""
+
+
+@contextmanager
+def query_sessions(ctx: Context) -> Iterator[tuple[Connection, ...]]:
+    """The sessions that queries run on side by side: as many as the settings say and the server can spare.
+
+    Together they keep no more of the server's processors busy than there are sessions: none gets helpers of its own.
+    """
+    wanted = ctx.deployment.settings.query_jobs or min(_MOST_SESSIONS, os.cpu_count() or 1)
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(session(ctx))]
+        if _free(sessions[0]) < wanted + _LEFT_FREE:
+            wanted = 1
+        for _ in range(wanted - 1):
+            try:
+                sessions.append(stack.enter_context(session(ctx)))
+            except TargetUnreachable as refused:
+                ctx.log(f"the queries run on {len(sessions)} of {wanted} sessions: {refused.message}", "warning")
+                break
+        if len(sessions) > 1:
+            for one in sessions:
+                one.execute("SET max_parallel_workers_per_gather = 0")
+        yield tuple(sessions)
+
+
+def _free(connection: Connection) -> int:
+    """How many more sessions the server lets in."""
+    row = connection.execute(
+        "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+        " - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def run_queries(
@@ -37,16 +78,17 @@ def run_queries(
         ctx.progress("dashboard queries", done, len(metrics), "queries")
         done += 1
 
-    results = run_metrics(
-        connection,
-        schema,
-        reader_role=reader_role,
-        timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
-        check=step,
-        parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
-        metrics=metrics,
-        catalog=catalog,
-    )
+    with query_sessions(ctx) as sessions:
+        results = run_metrics(
+            sessions,
+            schema,
+            reader_role=reader_role,
+            timeout_seconds=ctx.deployment.settings.query_timeout_seconds,
+            check=step,
+            parameters=MetricParameters.of(ctx.deployment.contract, catalog, rates=ctx.deployment.settings.rates),
+            metrics=metrics,
+            catalog=catalog,
+        )
     ctx.progress("dashboard queries", len(metrics), len(metrics), "queries")
     for result in results:
         status, detail = _judged(result, catalog.budget_seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +14,13 @@ import sdconsole
 from sdconsole import service
 from sdconsole.contract.load import load_contract
 from sdconsole.core import runs
-from sdconsole.core.events import Record, StageStarted, Waiting
+from sdconsole.core.bus import Bus
+from sdconsole.core.events import Event, LogLine, Record, RunFinished, StageStarted, Waiting
 from sdconsole.core.gates import Answer
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
+from sdconsole.observe.logs import LogView
 from sdconsole.source.generate import generate
 from sdconsole.target.connect import Target, connect
 from sdconsole.target.ledger.lock import acquire
@@ -137,3 +141,42 @@ def test_a_journal_is_followed_through_a_torn_line_and_a_second_attempt(cli: Cli
     *_, last = following
     assert last.verdict is Verdict.OK
     assert last.summary.alive is False
+
+
+def log_of(folder: Path, *events: Event, run: str = "r-20261121-031500-7f3a") -> Callable[[Event], None]:
+    """Writes these events of a run to the folder's log; returns what writes more."""
+    view = LogView(folder / ".sdconsole", level="debug", max_bytes=1_000_000, keep_days=30)
+    bus = Bus(run, journal=lambda _: None, views=(view,))
+    for event in events:
+        bus.publish(event)
+    return bus.publish
+
+
+def test_a_log_is_followed_while_a_run_writes_and_until_the_run_has_ended(cli: Cli) -> None:
+    run = "r-20261121-031500-7f3a"
+    say = log_of(cli.folder, LogLine("info", "the first"), run=run)
+    other = log_of(cli.folder, LogLine("info", "of another"), run="r-20261121-031500-0000")
+    following = cli.start("logs", run, "--follow")
+    assert following.stdout is not None
+    assert "the first" in following.stdout.readline()
+    say(LogLine("warning", "written while it follows"))
+    assert "written while it follows" in following.stdout.readline()
+    other(RunFinished(Verdict.OK, 1.0))
+    say(LogLine("info", "the end of another run ends nothing"))
+    assert "the end of another run ends nothing" in following.stdout.readline()
+    assert following.poll() is None
+    say(RunFinished(Verdict.OK, 1.0))
+    out, err = following.communicate(timeout=60)
+    assert (following.returncode, err) == (0, "")
+    assert "run ended: ok" in out
+    assert cli("logs", run, "--follow").out.count("\n") == 4, "it has ended already"
+
+
+def test_ctrl_c_ends_following(cli: Cli) -> None:
+    log_of(cli.folder, LogLine("info", "the first"))
+    following = cli.start("logs", "--follow")
+    assert following.stdout is not None
+    assert "the first" in following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    _, err = following.communicate(timeout=60)
+    assert (following.returncode, "Traceback" in err) == (130, False)

@@ -314,7 +314,18 @@ def _quality(export: Export) -> dict[str, Answer]:
     looked = len(export.moods)
     sure = [one["confidence"] for one in export.moods if one["confidence"] is not None]
     sureness = mean(sure)
+    floor: list[Row] = []
+    for series, column in (("person", "user_name"), ("team", "team")):
+        scored = [one for one in export.usable if one["quality_score"] is not None]
+        scored = [one | {"team": one["team"] or "(no team)"} for one in scored if one[column] or column == "team"]
+        means = [
+            (name, series, mean(scores), len(scores))
+            for name, scores in grouped(scored, column, "quality_score").items()
+            if len(scores) >= 20
+        ]
+        floor += sorted(means, key=lambda row: (row[2] or 0, row[0]))
     return {
+        "quality-floor": worst(floor, min),
         "dimensions": worst(rows, min),
         "coverage": single(percent(len(eligible & analysed), len(eligible)), len(eligible)),
         "model-positive": single(percent(moods["positive"], looked), looked),

@@ -119,6 +119,8 @@ def test_a_young_reader_delays_the_others_by_no_more_than_the_lock_limit(world: 
             done = switch(world, connection, version, on_wait=waits.append)
             release.join()
         assert done.attempts > 1
+        assert done.lock_seconds is not None
+        assert 0 < done.lock_seconds < done.duration_seconds
         assert waits[0].holders[0].pid == pid
         assert found.errors == []
         assert found.mixed == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from importlib import resources
@@ -18,8 +20,10 @@ from psycopg.conninfo import make_conninfo
 
 from sdconsole.analytics.catalog import Kind, MetricStatus, load_catalog
 from sdconsole.analytics.compose import Scope, compose, readable_sql
+from sdconsole.analytics.panel_check import PanelQuery, check_panels
 from sdconsole.analytics.parameters import MetricParameters
 from sdconsole.analytics.run import MetricResult, present_names, run_metrics
+from sdconsole.analytics.side_by_side import side_by_side
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import Interrupted, TargetUnreachable
 from sdconsole.target.connect import Connection
@@ -538,6 +542,47 @@ def test_a_lost_connection_is_not_mistaken_for_a_failed_metric(pg: Database) -> 
         with pytest.raises(TargetUnreachable) as lost:
             run_metrics(connection, "live", reader_role=None)
         assert lost.value.slug == "connection-lost"
+
+
+def test_queries_on_several_sessions_give_the_same_results_in_the_same_order(filled: str) -> None:
+    with ExitStack() as stack:
+        one, *several = (stack.enter_context(psycopg.connect(filled)) for _ in range(4))
+        alone = run_metrics(one, SCHEMA, reader_role=None, parameters=PARAMETERS, metrics=FIGURES)
+        together = run_metrics(several, SCHEMA, reader_role=None, parameters=PARAMETERS, metrics=FIGURES)
+        texts = [PanelQuery("d", f"p{number}", f"SELECT {number % 5} AS value") for number in range(20)]
+        panels = check_panels(several, texts, reader_role=None, timeout_seconds=30)
+    assert [replace(one, duration_seconds=0) for one in alone if one.metric.id != "M3"] == [
+        replace(one, duration_seconds=0) for one in together if one.metric.id != "M3"
+    ]
+    assert [(one.query.panel, one.rows[0]["value"]) for one in panels] == [(f"p{n}", n % 5) for n in range(20)]
+
+
+def test_sessions_work_at_the_same_time_and_stop_together(filled: str) -> None:
+    both, begun = threading.Barrier(2), list[str]()
+
+    def meet(connection: psycopg.Connection) -> str:
+        both.wait(60)  # nobody passes alone
+        return str(connection.info.backend_pid)
+
+    def quick(_: psycopg.Connection) -> str:
+        begun.append("quick")
+        return "done"
+
+    def endless(connection: psycopg.Connection) -> str:
+        begun.append("endless")
+        connection.execute("SELECT pg_sleep(600)")
+        return "never"
+
+    def halt() -> None:
+        if "endless" in begun and "quick" in begun:
+            raise Interrupted(cause="enough")
+
+    with psycopg.connect(filled) as first, psycopg.connect(filled) as second:
+        assert len(set(side_by_side([first, second], [meet, meet]))) == 2
+        with pytest.raises(Interrupted):
+            side_by_side([first, second], [endless, quick, *[quick] * 50], halt)
+        assert begun.count("quick") < 50, "nothing is begun after the halt"
+        assert {one.info.transaction_status.name for one in (first, second)} <= {"IDLE", "INERROR"}
 
 
 def test_the_run_can_be_stopped_between_two_metrics(filled: str) -> None:

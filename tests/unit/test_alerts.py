@@ -40,6 +40,8 @@ WANTED = {
     ("Dashboard_Query_Errors", "warning"),
     ("Dashboard_Resolution_Slow", "info"),
     ("Dashboard_Comment_Quality_Low", "info"),
+    ("Dashboard_Person_Quality_Low", "info"),
+    ("Dashboard_Unassigned_High", "info"),
 }
 
 

@@ -27,6 +27,7 @@ from sdconsole.analytics.rates import load_rates
 from sdconsole.config import load_settings
 from sdconsole.contract.load import load_contract
 from sdconsole.errors import UsageError
+from sdconsole.observe.alerts import load_alerts
 from sdconsole.service import grafana as service
 from tests.stages.panel_oracle import RATES
 from tests.stages.test_metrics_oracle import with_tiers
@@ -57,6 +58,7 @@ PANELS = {
 def test_every_dashboard_has_the_panels_that_people_expect_and_no_query_lies_idle() -> None:
     assert {each.uid: len(each.panels) for each in ALL} == PANELS
     shown = {panel.query for each in ALL for panel in each.panels}
+    shown |= {name for alert in load_alerts() for name in re.findall(r'panel="([^"]+)"', alert.expr)}
     assert [metric.id for metric in load_catalog().of_kind(Kind.PANEL) if metric.id not in shown] == []
     titles = [metric.title for metric in load_catalog().metrics]
     assert len(set(titles)) == len(titles)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from sdconsole.core.events import (
     ErrorReport,
     Event,
     LiveChanged,
+    LogLine,
     Measured,
     RunFinished,
     RunStarted,
@@ -34,7 +36,7 @@ from sdconsole.core.model import CheckStatus, RunKind, StageName, StageStatus
 from sdconsole.errors import UsageError, Verdict
 from sdconsole.observe.exposition import Place, exposition, samples
 from sdconsole.observe.families import BY_NAME, FAMILIES, FREE, OTHER, label_values
-from sdconsole.service.monitoring import read_metrics, serve_metrics, write_metrics
+from sdconsole.service.monitoring import metrics_view, read_metrics, serve_metrics, write_metrics
 
 PROMTOOL = shutil.which("promtool")
 BEGAN = datetime(2026, 11, 21, 3, 15, tzinfo=UTC)
@@ -269,6 +271,76 @@ def test_a_gateway_address_with_a_password_is_refused() -> None:
             load_settings(pushgateway_url=url)
         assert "secret" not in str(raised.value.cause)
     assert load_settings(pushgateway_url="http://gateway:9091/base").pushgateway_url
+
+
+class _Gateway(BaseHTTPRequestHandler):
+    """Keeps what it gets; answers as the first part of the address says."""
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.pushed.append((self.command, self.path, self.headers["Content-Type"], body))  # type: ignore[attr-defined]
+        if self.path.startswith("/torn"):
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+        elif not self.path.startswith("/silent"):
+            self.send_response(500 if self.path.startswith("/bad") else 200)
+            self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gateway() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), _Gateway)
+    server.pushed = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_gateway_gets_all_metrics_when_a_run_ends(settings: Settings, gateway: HTTPServer) -> None:
+    address = f"http://127.0.0.1:{gateway.server_port}"
+    pushing = settings.model_copy(update={"pushgateway_url": f"{address}/base"})
+    run = recorded(settings, 1, *success())
+    bus = Bus(run.name, journal=lambda _: None, views=(metrics_view(pushing),))
+    bus.publish(StageStarted(S.VERIFY))
+    bus.publish(finished(S.VERIFY))
+    assert gateway.pushed == []  # type: ignore[attr-defined]
+    bus.publish(RunFinished(Verdict.OK, 1.0))
+    ((method, path, kind, body),) = gateway.pushed  # type: ignore[attr-defined]
+    assert (method, path) == ("PUT", "/base/metrics/job/sdconsole")
+    assert kind.startswith("text/plain")
+    sent = {sample.name for family in text_string_to_metric_families(body.decode()) for sample in family.samples}
+    assert {"etl_last_run_success", "etl_quality_score", "etl_rows_migrated"} <= sent
+    assert b"etl_last_run_success 1.0\n" in body
+
+
+@pytest.mark.parametrize("way", ["bad", "torn", "silent", "nobody"])
+def test_a_push_that_fails_is_told_and_changes_nothing_else(settings: Settings, gateway: HTTPServer, way: str) -> None:
+    port = 1 if way == "nobody" else gateway.server_port
+    pushing = settings.model_copy(update={"pushgateway_url": f"http://127.0.0.1:{port}/{way}"})
+    run = recorded(settings, 1, *success())
+    written: list[Event] = []
+    bus = Bus(run.name, journal=lambda record: written.append(record.event), views=(metrics_view(pushing),))
+    bus.publish(RunFinished(Verdict.OK, 1.0))
+    assert isinstance(written[0], RunFinished)
+    (told,) = (event for event in written if isinstance(event, LogLine))
+    assert (told.level, "metrics" in told.message) == ("error", True)
+    assert found(settings)[key("etl_last_run_success")] == 1
+    assert len(gateway.pushed) == (0 if way == "nobody" else 1)  # type: ignore[attr-defined]
+
+
+def test_a_version_that_never_went_live_changes_no_dashboard_value(settings: Settings) -> None:
+    recorded(settings, 1, *success())
+    value = Measured(S.VALIDATE, "metric_value", 12.0, "percent", {"metric": "1.1"})
+    recorded(settings, 2, value, finished(S.VALIDATE), RunFinished(Verdict.HELD, 1.0))
+    assert found(settings)[key("etl_dashboard_value", panel="1.1")] == 96
+    verified = Measured(S.VERIFY, "metric_value", 95.0, "percent", {"metric": "1.1"})
+    recorded(settings, 3, verified, finished(S.VERIFY), RunFinished(Verdict.OK, 1.0))
+    assert found(settings)[key("etl_dashboard_value", panel="1.1")] == 95
 
 
 def test_what_can_only_be_measured_now_is_measured(settings: Settings, tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ class LockOrder:
     """
 
     first: list[str] = field(default_factory=list)
+    granted_at: float | None = None
+    """When the last attempt held its first view, by our monotonic clock; None = it held none."""
 
     def stuck(self, name: str) -> None:
         self.first = [name, *(one for one in self.first if one != name)]
@@ -238,9 +240,11 @@ def run_within_budget(
 ) -> None:
     """Runs the statements in one round trip; before each, what is left of the budget becomes its lock_timeout.
 
-    Tells `order` which view a failed attempt got stuck on.
+    Tells `order` which view a failed attempt got stuck on, and when the first one was held.
     """
     sent: list[tuple[str, psycopg.Cursor[TupleRow]]] = []
+    order.granted_at = None
+    held: psycopg.Cursor[TupleRow] | None = None
     try:
         with connection.pipeline():
             connection.execute("SELECT set_config('sdconsole.since', clock_timestamp()::text, true)")
@@ -251,11 +255,20 @@ def run_within_budget(
                     [budget_ms],
                 )
                 sent.append((name, connection.execute(statement)))
+                if len(sent) == 1:
+                    connection.execute("SELECT set_config('sdconsole.granted', clock_timestamp()::text, true)")
+            if sent:
+                held = connection.execute(
+                    "SELECT extract(epoch FROM clock_timestamp() - current_setting('sdconsole.granted')::timestamptz)"
+                )
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
         stuck = next((name for name, cursor in sent if cursor.pgresult is None), "")
         if stuck:
             order.stuck(stuck)
         raise
+    row = held.fetchone() if held is not None else None
+    if row is not None:
+        order.granted_at = time.monotonic() - float(row[0])
 
 
 def prove(

@@ -45,6 +45,8 @@ soon, and one that waits for us in turn will not be, however long we wait; meanw
 class Cutover:
     """A switch that was committed. `duration_seconds` includes all waiting; None = nothing was live before.
 
+    `lock_seconds` is how long the views were held, from the first lock until COMMIT was answered: the longest that a
+    reader can have waited for us in the attempt that succeeded. None = it cannot be told.
     `reply_lost`: the connection broke at COMMIT and the outcome was read back; the connection given is unusable now.
     """
 
@@ -53,6 +55,7 @@ class Cutover:
     attempts: int
     duration_seconds: float
     reply_lost: bool = False
+    lock_seconds: float | None = None
 
 
 def _nothing(_blockers: Blockers) -> None:
@@ -118,7 +121,9 @@ def cut_over(
             except PASSING:
                 waiting.pause_after_failure()
             else:
-                return Cutover(previous, version, waiting.attempts, time.monotonic() - started, reply_lost)
+                ended = time.monotonic()
+                held = None if reply_lost or order.granted_at is None else ended - order.granted_at
+                return Cutover(previous, version, waiting.attempts, ended - started, reply_lost, held)
     except psycopg.Error as error:
         check()  # a stop request cancels whatever statement is running
         raise classify(error) from error
