@@ -16,7 +16,7 @@ from tests.faults.trials import SIMPLE, Fault, Site, Sites, pause_at, pause_when
 
 COMMIT = b"COMMIT\x00"
 BEFORE_COMMIT = pause_at("sdconsole.target.live.attempt:commit")
-IN_COPY = "sdconsole.target.load.copy:_converted"
+IN_COPY = "sdconsole.target.load.copy:_send"
 COPY = b'COPY "servicedesk_v'
 
 

@@ -18,7 +18,7 @@ from tests.faults.conftest import rehearse
 from tests.faults.processes import Launcher
 from tests.faults.trials import COMPLETE, SIMPLE, STAGES, Fault, Site, Sites, pause_at, pause_when_started
 
-IN_COPY = "sdconsole.target.load.copy:_converted"
+IN_COPY = "sdconsole.target.load.copy:_send"
 PLACES: dict[str, Fault] = {
     "copy": pause_at(IN_COPY, nth=16),
     "validate": pause_at("sdconsole.stages.validate:run_queries"),
