@@ -151,6 +151,8 @@ class Table:
     big: bool = False
     """A table that must hold rows, and whose dates the circuit breaker watches."""
     surrogate_key: str = ""
+    canary_strata: str = ""
+    """The column each of whose values the canary holds the same share of, and at least one row."""
     references: tuple[Reference, ...] = ()
     indexes: tuple[Index, ...] = ()
     description: str = ""

@@ -119,6 +119,8 @@ def _table(contract: Contract, table: Table, here: Location) -> Iterator[Problem
             yield from _known(name, columns, table.name, (*here, key, at))
     if table.newest_by:
         yield from _known(table.newest_by, columns, table.name, (*here, "newest_by"))
+    if table.canary_strata:
+        yield from _known(table.canary_strata, columns, table.name, (*here, "canary_strata"))
     for at, index in enumerate(table.indexes):
         for nth, name in enumerate(index.columns):
             yield from _known(name, columns, table.name, (*here, "indexes", at, "columns", nth))

@@ -107,6 +107,10 @@ def _rate(roots: int) -> float:
     return min(100.0, max(DEFAULT_PERCENT, 100.0 * MINIMUM_ROWS / roots)) if roots else DEFAULT_PERCENT
 
 
+def _larger(rate_percent: float) -> float:
+    return 50.0 if rate_percent < 50 else 100.0
+
+
 def _check_size(ctx: Context, rate: float, roots: int) -> None:
     expected = round(roots * rate / 100)
     if rate < 100 and roots and expected < MINIMUM_ROWS:
@@ -145,6 +149,6 @@ def _prove(
             "canary-inconclusive",
             f"{len(silent)} critical dashboard queries find no row on the sample of {sample.total_rows:,} rows",
             cause=", ".join(silent),
-            next_step=f"a larger sample: sdconsole resume {ctx.run_id} --canary-rate 50",
+            next_step=f"a larger sample: sdconsole resume {ctx.run_id} --canary-rate {_larger(sample.rate_percent):g}",
         )
     return results

@@ -28,7 +28,7 @@ def artifact(name: str, path: Path) -> Artifact:
 def write_json(ctx: Context, name: str, document: Mapping[str, Any]) -> Artifact:
     """`<name>.json` in the run's folder."""
     path = ctx.deployment.folder / f"{name}.json"
-    write_private(path, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode())
+    write_private(path, json.dumps(document, ensure_ascii=False, allow_nan=False).encode())
     return artifact(name, path)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -12,6 +14,7 @@ import sdconsole
 from sdconsole.core.model import StageName
 from sdconsole.core.projection import RunState
 from sdconsole.errors import Verdict
+from sdconsole.stages import canary
 from tests.cli.conftest import Cli, MakeExport
 from tests.cli.library_runs import LIVE, deployed, schemas, settings_of, states, version_of
 from tests.cli.test_refusals import refused
@@ -64,6 +67,27 @@ def test_a_dashboard_query_that_takes_too_long_fails_the_canary(cli: Cli, source
     assert row is not None
     assert row[0]
     assert "the canary found" in row[1]
+
+
+def test_a_critical_query_without_a_row_on_the_sample_is_inconclusive_and_holds(
+    cli: Cli, source: Path, pg: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No ticket says whether its SLA was met. A sample cannot tell that from bad luck; the whole file can."""
+    with closing(sqlite3.connect(source)) as export:
+        export.execute('UPDATE tickets SET "TKT-SLA Met" = NULL')
+        export.commit()
+    monkeypatch.setattr(canary, "MINIMUM_ROWS", 10)
+    state = canary_only(cli.folder, source, pg.dsn, canary_percent=50, min_quality=0)
+    assert state.verdict is Verdict.GATE_FAILED
+    assert state.finished is not None
+    assert state.finished.error is not None
+    assert state.finished.error.slug == "canary-inconclusive"
+    assert "SLA compliance" in state.finished.error.cause
+    assert state.finished.error.next_step.endswith(f"sdconsole resume {state.run_id} --canary-rate 100")
+    assert schemas(pg) == set()
+    given = settings_of(cli.folder, pg.dsn)
+    with sdconsole.prepare_resume(given, state.run_id, overrides={"canary_percent": 100}) as run:
+        assert run.execute(sdconsole.FlagGate("ann"), ()).verdict is Verdict.OK
 
 
 def test_a_canary_that_is_over_is_gone(cli: Cli, source: Path, pg: Database) -> None:

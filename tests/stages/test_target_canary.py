@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from sdconsole.target.connect import Target, connect
 from sdconsole.target.proof.canary import build_canary
 from sdconsole.target.proof.validate import validate_version
 from tests.conftest import Database
-from tests.stages.target_clean_file import TABLES, VERSION, Rows, load, sample_rows, ticket, write_clean
+from tests.stages.target_clean_file import TABLES, TICKETS, VERSION, Rows, load, sample_rows, ticket, write_clean
 
 ROSTER = Table("roster", (Column("username", "text"),), key=("username",))
 
@@ -71,6 +73,23 @@ def test_the_share_of_orphans_is_that_of_the_whole_file(tmp_path: Path) -> None:
         assert abs(reference.full.percent - reference.sample.percent) < 1, reference
     told = {one["column"]: one for one in sample.to_dict()["references"]}
     assert told["TS-Crm ID"]["orphan_percent"] == pytest.approx(by_column["TS-Crm ID"].full.percent, abs=0.001)
+
+
+def test_each_stratum_has_its_share_and_at_least_one_row(tmp_path: Path) -> None:
+    tickets = replace(TICKETS, canary_strata="TKT-Assigned To User")
+    counts = {"many": 1480, "some": 300, "few": 21, "one": 1, None: 8}
+    users = [user for user, count in counts.items() for _ in range(count)]
+    rows = [ticket(number, TKT_Assigned_To_User=user) for number, user in enumerate(users, start=1)]
+    clean = write_clean(tmp_path / "clean.db", [tickets], {"tickets": rows})
+    sample = build_canary(clean, tmp_path / "canary.db", [tickets], seed=5)
+    place = [column.name for column in tickets.columns].index("TKT-Assigned To User")
+    assert Counter(row[place] for row in read(sample.path, tickets)) == {
+        "many": 148,
+        "some": 30,
+        "few": 2,
+        "one": 1,
+        None: 1,
+    }
 
 
 def test_the_same_seed_chooses_the_same_rows_and_another_seed_others(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_contracts_that_can_be_used_have_no_mistake() -> None:
         ('key = ["id"]', 'key = ["id", "idd"]', 6, "table[visits].key[1]", "did you mean 'id'"),
         ('key = ["id"]', "key = 7", 6, "table[visits].key", "tuple"),
         ('key = ["id"]', 'newest_by = "on"', 6, "table[visits].newest_by", "no column 'on'"),
+        ('key = ["id"]', 'canary_strata = "on"', 6, "table[visits].canary_strata", "no column 'on'"),
         ('table = "people"', 'table = "peopel"', 8, "table[visits].references[who].table", "did you mean 'people'"),
         ('parent_column = "id"', 'parent_column = "no"', 8, "table[visits].references[who].parent_column", "people"),
         ('name = "who", type', 'name = "ID", type', 12, "table[visits].columns[ID].name", "described twice"),

@@ -1,8 +1,9 @@
 """Chooses the canary: a small clean file in which every row still has the rows it refers to.
 
-Tables that refer to nothing are sampled by a hash of their rows' keys; a row of any other table follows its parent,
-and where it has none (an orphan, or a value that means "no parent") its own hash decides. Small tables that stand
-alone are taken whole. Same file, rate and seed: same sample. Knows no table by name; reads and writes SQLite only.
+Tables that refer to nothing are sampled by a hash of their rows' keys, the same share of each stratum that the contract
+names; a row of any other table follows its parent, and where it has none (an orphan, or a value that means "no parent")
+its own hash decides. Small tables that stand alone are taken whole. Same file, rate and seed: same sample. Knows no
+table by name; reads and writes SQLite only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -60,7 +62,6 @@ class CanarySample:
         return sum(self.rows.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
         return {
             "path": str(self.path),
             "rate_percent": self.rate_percent,
@@ -161,28 +162,31 @@ class _Choice:
         """Decides for each row of one table, whose parent has been decided already."""
         owner = self._owners[table.name]
         watched = [column for name, column in self._values if name == table.name]
-        wanted = list(dict.fromkeys([*table.key, *watched, *([owner.column] if owner else [])]))
+        counted_by = [table.canary_strata] if table.canary_strata else []
+        wanted = list(dict.fromkeys([*table.key, *watched, *counted_by, *([owner.column] if owner else [])]))
         places = {name: place for place, name in enumerate(wanted, start=1)}
-        number = rowid_name(table)
-        columns = ", ".join([number, *map(quote, wanted)])
+        columns = ", ".join([number := rowid_name(table), *map(quote, wanted)])
         whole = not self._references[table.name] and not watched and self.counts[table.name] <= WHOLE_TABLE_ROWS
         parents = self._values[owner.table, owner.parent_column] if owner else _Values()
-        limit = self._limit
-        if parents.all:  # rows without a parent get the share that the parents have, so that the shares stay the same
-            limit = len(parents.kept) * _HASHES // len(parents.all)
+        # Rows without a parent get the share that the parents have, so that the shares stay the same.
+        limit = len(parents.kept) * _HASHES // len(parents.all) if parents.all else self._limit
         kept, nearest = self.kept[table.name], (_HASHES, 0)
+        hashed, strata = self._hashing(table, places), dict[object, list[tuple[int, int]]]()
         cursor = self._clean.execute(f"SELECT {columns} FROM {quote(table.name)} ORDER BY {number}")  # noqa: S608
         while rows := cursor.fetchmany(_ROWS_PER_BATCH):
             for row in rows:
                 parent = row[places[owner.column]] if owner else None
                 if parent is not None and parent in parents.all and owner and parent != owner.ignore_value:
                     keep = parent in parents.kept
+                elif table.canary_strata and not whole:
+                    keep = False
+                    strata.setdefault(row[places[table.canary_strata]], []).append((hashed(row), row[0]))
                 else:
-                    keep = whole or self._hash(table, row, places) < limit
+                    keep = whole or hashed(row) < limit
                 if keep:
                     kept.add(row[0])
-                elif not kept:
-                    nearest = min(nearest, (self._hash(table, row, places), row[0]))
+                elif not kept and not strata:
+                    nearest = min(nearest, (hashed(row), row[0]))
                 for column in watched:
                     values = self._values[table.name, column]
                     values.all.add(row[places[column]])
@@ -190,15 +194,24 @@ class _Choice:
                         values.kept.add(row[places[column]])
             done += len(rows)
             progress(done, total)
+        for members in strata.values():
+            wished = max(1, round(len(members) * limit / _HASHES))
+            self._keep(table.name, {number for _, number in nsmallest(wished, members)})
         if not kept and nearest[0] < _HASHES:
             self._keep(table.name, {nearest[1]})
         return done
 
-    def _hash(self, table: Table, row: Sequence[object], places: Mapping[str, int]) -> int:
-        """0 to 2^64 - 1, from the seed, the table and the row's key (its number where it has none)."""
-        key = [row[places[name]] for name in table.key] or [row[0]]
-        text = "\x1f".join(map(str, (self._seed, table.name, *key)))
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    def _hashing(self, table: Table, places: Mapping[str, int]) -> Callable[[Sequence[object]], int]:
+        """What gives 0 to 2^64 - 1, from the seed, the table and a row's key (its number where it has none)."""
+        key, start = [places[name] for name in table.key] or [0], hashlib.blake2b(digest_size=8)
+        start.update(f"{self._seed}\x1f{table.name}".encode())
+
+        def hashed(row: Sequence[object]) -> int:
+            digest = start.copy()
+            digest.update("".join([f"\x1f{row[place]}" for place in key]).encode())
+            return int.from_bytes(digest.digest())
+
+        return hashed
 
     def _keep(self, name: str, numbers: set[int]) -> None:
         """Adds rows to the sample and their values to those that are there to be referred to."""
