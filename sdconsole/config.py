@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from sdconsole.alert_settings import AlertSettings
 from sdconsole.errors import UsageError
 from sdconsole.small_file import parse_toml, read_small, reason
 
@@ -124,6 +125,12 @@ class Settings(BaseSettings):
     warn_quarantine_percent: float = Field(default=1.0, ge=0, le=100)
     row_change_percent: int = Field(default=30, ge=0)
     """How far a table's rows may be from the live version's before the preflight warns."""
+    believed_percent: int | None = Field(default=None, gt=50, le=100)
+    """From which share of its values on a column's type is believed. None = the contract's, 95."""
+    strange_dates_percent: int | None = Field(default=None, ge=0, le=100)
+    """Over which share of values not written as dates a column of dates is mistyped. None = the contract's, 50."""
+    grades: tuple[float, float, float, float] | None = None
+    """The lowest scores that are EXCELLENT, GOOD, ACCEPTABLE, POOR. None = the contract's: 90, 80, 70, 60."""
     time_zone: str | None = None
     """The business time zone, e.g. Australia/Perth: times with an offset become local to it. None = the contract's."""
     automation_accounts: tuple[str, ...] | None = None
@@ -178,6 +185,7 @@ class Settings(BaseSettings):
     min_memory_bytes: int = Field(default=4_000_000_000, ge=0)
     """The preflight warns when less is available."""
     max_clock_skew_seconds: float = Field(default=300.0, gt=0)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     hooks: HookSettings = Field(default_factory=HookSettings)
 
     @field_validator("time_zone")
@@ -187,6 +195,13 @@ class Settings(BaseSettings):
             near = difflib.get_close_matches(name, available_timezones(), n=1)
             raise ValueError(f"no time zone is called {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
         return name
+
+    @field_validator("grades")
+    @classmethod
+    def falling(cls, grades: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if grades is not None and list(grades) != sorted((min(100.0, max(0.0, one)) for one in grades), reverse=True):
+            raise ValueError("four scores from 100 to 0, the best first")
+        return grades
 
     @field_validator("pushgateway_url")
     @classmethod
@@ -275,7 +290,8 @@ def sentence(detail: Any) -> str:
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] != "extra_forbidden":
         return f"{place}: {detail['msg']}"
-    groups = {"targets": TargetSettings.model_fields, "hooks": HookSettings.model_fields}
+    models: dict[str, type[BaseModel]] = {"targets": TargetSettings, "hooks": HookSettings, "alerts": AlertSettings}
+    groups = {name: model.model_fields for name, model in models.items()}
     known = groups.get(place.split(".")[0], Settings.model_fields) if "." in place else Settings.model_fields
     near = difflib.get_close_matches(place.rsplit(".", 1)[-1], list(known), n=1)
     return f"{place}: unknown key" + (f", did you mean {near[0]!r}?" if near else "")

@@ -1,7 +1,6 @@
-"""Makes the reference pages from the source itself: every error slug and every setting.
+"""Makes the reference pages from the source itself: every error slug, setting, event, metric and series.
 
-`python -m tests.reference` writes runbooks/reference/errors.md and runbooks/reference/settings.md;
-`tests/test_docs.py` proves that they are true.
+`python -m tests.reference` writes them into runbooks/reference/; `tests/test_docs.py` proves that they are true.
 """
 
 from __future__ import annotations
@@ -14,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdconsole import errors
+from sdconsole.alert_settings import AlertSettings
 from sdconsole.config import HookSettings, Settings, TargetSettings
 from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.cli.app import _SLUGS
 from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.target.failures import _BY_SQLSTATE
+from tests.reference_lists import cell as _cell
+from tests.reference_lists import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sdconsole"
@@ -157,21 +159,17 @@ def errors_page() -> str:
 
 
 def settings_page() -> str:
-    groups = (("", Settings), ("targets.NAME.", TargetSettings), ("hooks.", HookSettings))
+    groups = (("", Settings), ("targets.NAME.", TargetSettings), ("alerts.", AlertSettings), ("hooks.", HookSettings))
     rows = []
     for above, model in groups:
         for name, field in model.model_fields.items():
-            if not above and name in ("targets", "hooks"):
+            if not above and name in ("targets", "hooks", "alerts"):
                 continue
             default = field.get_default(call_default_factory=True)
             text = json.dumps(default) if not isinstance(default, Path) else ""
             shown = _PRIVATE.get(name) or ("not set" if default is None else f"`{text}`")
             rows.append(f"| `{above}{name}` | {shown} | {_cell(field.description or MEANING[name])} |")
     return _SETTINGS + "\n".join(rows) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 MEANING = {
@@ -201,6 +199,12 @@ MEANING = {
     "space_database_bytes": "free disk that the preflight wants for the embedded server at least",
     "max_memory_percent": "used memory above which a run halts",
     "max_clock_skew_seconds": "difference to the server's clock from which the preflight warns",
+    "errors_per_hour": "errors of all gates",
+    "overrun_note_seconds": "how long a run may take before it is worth a note",
+    "overrun_warn_seconds": "and before it is a warning",
+    "profile_slow_seconds": "how long the profile may take",
+    "clean_slow_seconds": "how long cleaning may take",
+    "load_slow_seconds": "how long the load may take",
     "log_level": "debug, info, warning or error",
     "log_keep_days": "how long logs are kept",
     "log_max_bytes": "the size of a log file from which the next one is begun",
@@ -219,6 +223,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "errors.md").write_text(errors_page(), encoding="utf-8")
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
+    for name, page in pages().items():
+        (folder / name).write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sdconsole"
 FLOORS = (
-    ("errors", "small_file", "config"),
+    ("errors", "small_file", "alert_settings", "config"),
     ("contract",),
     ("core",),
     ("source",),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sdconsole.analytics.catalog import load_catalog
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import DEPLOY_STAGES
 from sdconsole.interfaces.cli.app import app
@@ -19,10 +20,12 @@ from sdconsole.interfaces.cli.examples import EXAMPLES, commands
 from sdconsole.interfaces.cli.next_steps import BY_ITSELF, NEXT, WRONG
 from sdconsole.interfaces.cli.run_commands import TARGET_STAGES
 from sdconsole.interfaces.exit_codes import ExitCode
+from sdconsole.observe.families import FAMILIES
 from sdconsole.runbook.library import shipped, shipped_folder
 from sdconsole.runbook.lint import lint
 from sdconsole.runbook.parse import read_text
 from tests import reference
+from tests.reference_lists import event_types, pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
@@ -127,6 +130,21 @@ def test_every_error_slug_is_documented_and_every_documented_one_exists() -> Non
 
 def test_every_setting_is_documented_with_its_default() -> None:
     assert read("runbooks/reference/settings.md") == reference.settings_page(), REMAKE
+
+
+def test_every_event_figure_and_series_is_documented() -> None:
+    for name, page in pages().items():
+        assert read(f"runbooks/reference/{name}") == page, REMAKE
+    journal = read("runbooks/reference/events.md")
+    for name, kind in event_types().items():
+        assert f"| `{name}` |" in journal
+        assert kind.__doc__, kind
+        assert not kind.__doc__.startswith(f"{kind.__name__}("), f"{kind.__name__} has no sentence"
+    assert {one.id for one in load_catalog().metrics} == set(
+        re.findall(r"^\| `([^`]+)` \|", read("runbooks/reference/metrics.md"), flags=re.MULTILINE)
+    )
+    series = set(re.findall(r"^\| `([^`]+)` \|", read("runbooks/reference/series.md"), flags=re.MULTILINE))
+    assert series == {one.name for one in FAMILIES}
 
 
 def read(name: str) -> str:

@@ -208,6 +208,12 @@ class Contract:
     latest_days_ahead: int = 30
     automation_accounts: tuple[str, ...] = ()
     closed_statuses: tuple[str, ...] = ()
+    believed_percent: int = 95
+    """A column's type is believed when at least this share of its values has it."""
+    strange_dates_percent: int = 50
+    """A column of dates is mistyped when more than this share of its values is not written as a date."""
+    grades: tuple[float, float, float, float] = (90.0, 80.0, 70.0, 60.0)
+    """The lowest scores that are EXCELLENT, GOOD, ACCEPTABLE and POOR; below the last one is FAILED."""
     source: str = ""
     """Where it was read from, for messages."""
     digest: str = ""

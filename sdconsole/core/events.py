@@ -24,6 +24,8 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
+    """A run begins: what is deployed where, through which stages, by whom, on what."""
+
     kind: RunKind
     mode: str
     stages: tuple[StageName, ...]
@@ -43,6 +45,8 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
+    """A run is taken up again, by whom and with which stages."""
+
     operator: str
     host: str
     pid: int
@@ -52,6 +56,8 @@ class RunResumed:
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
+    """A stage begins; `expected_seconds` is what it took before."""
+
     stage: StageName
     expected_seconds: float | None = None
     type: Literal["stage_started"] = "stage_started"
@@ -90,6 +96,8 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
+    """One finding of a stage: measured, compared, and what to do about it."""
+
     stage: StageName
     check: str
     status: CheckStatus
@@ -102,6 +110,8 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class DimensionScore:
+    """Points of one dimension of the score."""
+
     name: str
     points: float
     possible: float
@@ -126,6 +136,8 @@ class LostPoints:
 
 @dataclass(frozen=True, slots=True)
 class ScoreReported:
+    """A score with its dimensions and its ledger of lost points."""
+
     stage: StageName
     phase: Literal["before", "after"]
     total: float
@@ -186,6 +198,8 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
+    """A sentence for the log."""
+
     level: Literal["debug", "info", "warning", "error"]
     message: str
     stage: StageName | None = None
@@ -252,6 +266,8 @@ class BlockerEnded:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
+    """An error as it is told."""
+
     slug: str
     message: str
     cause: str
@@ -262,6 +278,8 @@ class ErrorReport:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
+    """A stage ends: how, after how long, with which files and facts."""
+
     stage: StageName
     status: StageStatus
     duration_seconds: float
@@ -276,6 +294,8 @@ class StageFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
+    """A run ends, for now or for good."""
+
     verdict: Verdict
     duration_seconds: float
     note: str = ""

@@ -9,21 +9,22 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from sdconsole.config import Settings
 from sdconsole.observe.families import BY_NAME, FREE, OTHER, label_values
 from sdconsole.runbook.library import shipped_folder
 
 RULES, TESTS = "sdconsole.rules.yml", "sdconsole.rules.test.yml"
-DEFAULT_STALE_DAYS = 100.0
 DEFAULT_RUNBOOKS = "runbooks"
 _GROUP = "sdconsole"
 _SELECTOR = re.compile(r"\b(etl_[a-z0-9_]+)(?:\{([^}]*)\})?")
+_LIMIT = re.compile(r"\$([a-z_]+)")
 _MATCHER = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')
 
 
@@ -77,25 +78,73 @@ def load_alerts() -> tuple[Alert, ...]:
     return TypeAdapter(tuple[Alert, ...]).validate_python(rules)
 
 
-def rule_file(*, stale_days: float = DEFAULT_STALE_DAYS, runbooks: str = DEFAULT_RUNBOOKS) -> str:
+def limits_of(settings: Settings) -> dict[str, str]:
+    """What the rules compare with, by the name that follows `$` in alerts.toml."""
+    own = settings.alerts
+    numbers = {
+        **own.model_dump(),
+        "breaker_score": settings.breaker_score,
+        "warn_quality": settings.warn_quality,
+        "min_quality": settings.min_quality,
+        "min_free_bytes": settings.min_free_bytes,
+        "min_free_gb": settings.min_free_bytes / 1e9,
+        "max_memory_percent": settings.max_memory_percent,
+        "max_memory_ratio": settings.max_memory_percent / 100,
+        "quarantine_percent": settings.max_quarantine_percent,
+        "quarantine_ratio": settings.max_quarantine_percent / 100,
+        "warn_quarantine_percent": settings.warn_quarantine_percent,
+        "warn_quarantine_ratio": settings.warn_quarantine_percent / 100,
+        "stale_seconds": own.stale_days * 86_400,
+        "backup_days": own.backup_max_days,
+        "backup_seconds": own.backup_max_days * 86_400,
+        "run_backup_hours": settings.backup_max_age_hours,
+        "run_backup_seconds": settings.backup_max_age_hours * 3600,
+    }
+    minutes = {
+        name.replace("_seconds", "_minutes"): value / 60 for name, value in own.model_dump().items() if "_sec" in name
+    }
+    return {name: f"{value:.10g}" for name, value in (numbers | minutes).items()}
+
+
+@cache
+def usual_limits() -> dict[str, str]:
+    """What holds where nothing is set."""
+    return limits_of(Settings.model_construct())
+
+
+def rule_file(*, limits: Mapping[str, str] | None = None, runbooks: str = DEFAULT_RUNBOOKS) -> str:
     """A Prometheus rule file."""
     lines = ["groups:", f"  - name: {_GROUP}", "    rules:"]
     for alert in load_alerts():
-        lines += [f"      - alert: {alert.name}", f"        expr: {_text(_expression(alert, stale_days))}"]
-        lines += [f"        for: {alert.pause}", *_mapping("labels", alert.labels(), 8)]
-        lines += _mapping("annotations", alert.annotations(runbooks), 8)
+        told = _filled(alert, limits or usual_limits())
+        lines += [f"      - alert: {told.name}", f"        expr: {_text(told.expr)}"]
+        lines += [f"        for: {told.pause}", *_mapping("labels", told.labels(), 8)]
+        lines += _mapping("annotations", told.annotations(runbooks), 8)
     return "\n".join(lines) + "\n"
 
 
-def unit_tests(*, stale_days: float = DEFAULT_STALE_DAYS, runbooks: str = DEFAULT_RUNBOOKS) -> str:
-    """What `promtool test rules` runs: each rule fires when it must, and at no other time."""
+def unit_tests(*, limits: Mapping[str, str] | None = None, runbooks: str = DEFAULT_RUNBOOKS) -> str:
+    """What `promtool test rules` runs: each rule fires when it must, and at no other time.
+
+    A rule with a limit of its own is left out: its cases are about the usual one.
+    """
+    given = limits or usual_limits()
     lines = ["rule_files:", f"  - {RULES}", "tests:"]
+    moved = {one.name for one in load_alerts() if _filled(one, given) != _filled(one, usual_limits())}
     for alert in load_alerts():
         for case, expected in [(one, True) for one in alert.fires] + [(one, False) for one in alert.quiet]:
-            if "$stale_seconds" in alert.expr and stale_days != DEFAULT_STALE_DAYS:
-                continue  # its cases are about the usual limit
-            lines += _test(alert, case, expected, runbooks)
+            if alert.name not in moved:
+                lines += _test(alert, case, expected, runbooks)
     return "\n".join(lines) + "\n"
+
+
+def _filled(alert: Alert, limits: Mapping[str, str]) -> Alert:
+    """The rule with its limits. Raises KeyError for a name that is none."""
+
+    def fill(text: str) -> str:
+        return _LIMIT.sub(lambda found: limits[found[1]], text)
+
+    return replace(alert, expr=fill(alert.expr), summary=fill(alert.summary))
 
 
 def _test(alert: Alert, case: Case, expected: bool, runbooks: str) -> Iterator[str]:
@@ -110,7 +159,7 @@ def _test(alert: Alert, case: Case, expected: bool, runbooks: str) -> Iterator[s
     yield f"      - eval_time: {case.at}"
     yield f"        alertname: {alert.name}"
     yield "        exp_alerts:"
-    for fired in _fired(alert, case, expected):
+    for fired in (_filled(one, usual_limits()) for one in _fired(alert, case, expected)):
         labels = fired.labels() | dict(case.labels)
         yield "          - exp_labels:"
         yield from (f"              {name}: {_text(text)}" for name, text in labels.items())
@@ -121,10 +170,6 @@ def _fired(alert: Alert, case: Case, expected: bool) -> tuple[Alert, ...]:
     if expected:
         return (alert,)
     return tuple(one for one in load_alerts() if one.name == alert.name and one.severity == case.instead)
-
-
-def _expression(alert: Alert, stale_days: float) -> str:
-    return alert.expr.replace("$stale_seconds", f"{stale_days * 86_400:.0f}")
 
 
 def _mapping(name: str, values: Mapping[str, str], indent: int) -> list[str]:
@@ -144,6 +189,8 @@ def alert_problems() -> tuple[str, ...]:
 def _problems(alert: Alert) -> Iterator[str]:
     if not alert.fires or not alert.quiet:
         yield f"{alert.name}: it needs a case in which it fires and one in which it does not"
+    for name in set(_LIMIT.findall(f"{alert.expr} {alert.summary}")) - set(usual_limits()):
+        yield f"{alert.name}: no setting is called {name}"
     texts = [alert.expr, *(series for case in (*alert.fires, *alert.quiet) for series in case.series)]
     for text in texts:
         yield from (f"{alert.name}: {problem}" for problem in selector_problems(text))
@@ -175,15 +222,12 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def documents(*, stale_days: float, runbooks: str) -> dict[str, str]:
+def documents(*, limits: Mapping[str, str], runbooks: str) -> dict[str, str]:
     """The files of an export, by name."""
-    return {
-        RULES: rule_file(stale_days=stale_days, runbooks=runbooks),
-        TESTS: unit_tests(stale_days=stale_days, runbooks=runbooks),
-    }
+    return {RULES: rule_file(limits=limits, runbooks=runbooks), TESTS: unit_tests(limits=limits, runbooks=runbooks)}
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(limits: Mapping[str, str]) -> list[dict[str, Any]]:
     """The rules as JSON-ready dicts, without their cases."""
     return [
         {
@@ -196,5 +240,5 @@ def rows() -> list[dict[str, Any]]:
             "action": alert.action,
             "runbook": alert.runbook,
         }
-        for alert in load_alerts()
+        for alert in (_filled(one, limits) for one in load_alerts())
     ]

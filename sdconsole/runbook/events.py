@@ -17,6 +17,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class WalkStarted:
+    """A walk begins: which runbook, frozen by its digest, with which values."""
+
     runbook: str
     title: str
     digest: str
@@ -34,6 +36,8 @@ class WalkStarted:
 
 @dataclass(frozen=True, slots=True)
 class WalkResumed:
+    """A walk is taken up again at its step."""
+
     operator: str
     host: str
     pid: int
@@ -65,6 +69,8 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
+    """A step begins."""
+
     step: int
     title: str
     type: Literal["step_started"] = "step_started"
@@ -72,6 +78,8 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """A query of the runbook was asked; its rows are the evidence."""
+
     step: int
     check: str
     passed: bool
@@ -85,6 +93,8 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
+    """Somebody ticked a box, or would not."""
+
     step: int
     text: str
     accepted: bool
@@ -116,6 +126,8 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
+    """A step ends; `over_box` says whether it took longer than its time box."""
+
     step: int
     status: StepStatus
     duration_seconds: float

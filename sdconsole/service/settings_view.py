@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from sdconsole.alert_settings import AlertSettings
 from sdconsole.config import PROJECT_FILE, HookSettings, Settings, file_settings, sentence, user_file
 from sdconsole.contract.toml_lines import line_numbers, nearest_line
 from sdconsole.errors import UsageError
@@ -137,14 +138,15 @@ def starting_file() -> str:
     lines = ["# A flag wins over an SDCONSOLE_* variable, and that over this file. All settings are optional.", ""]
     defaults = Settings.model_construct().model_dump(mode="json")
     for name, field in Settings.model_fields.items():
-        if name in ("targets", "hooks"):
+        if name in ("targets", "hooks", "alerts"):
             continue
         lines += [f"# {line}" for line in (field.description or "").splitlines()]
         value = defaults[name]
         private = name in ("state_dir", "embedded_root")  # where these are depends on the user and the folder
         given = f"{name} = {_toml('...' if private else value)}"
         lines += [f"# {given}" if value is not None else f"# {name} is not set", ""]
-    return "\n".join([*lines, _TARGET, "# [hooks]", *_hook_lines(HookSettings)]) + "\n"
+    alerts = [f"# {name} = {_toml(field.default)}" for name, field in AlertSettings.model_fields.items()]
+    return "\n".join([*lines, _TARGET, "# [alerts]", *alerts, "", "# [hooks]", *_hook_lines(HookSettings)]) + "\n"
 
 
 def _hook_lines(model: type[BaseModel]) -> Iterator[str]:

@@ -44,13 +44,16 @@ def resolve_target(settings: Settings) -> Target:
 
 
 def contract_of(settings: Settings) -> Contract:
-    """The contract that the settings name, with their own time zone and automation accounts where they give some."""
+    """The contract that the settings name, with what they give of their own in its place."""
     contract = load_contract(settings.contract)
-    if settings.time_zone is not None:
-        contract = replace(contract, timezone=settings.time_zone)
-    if settings.automation_accounts is not None:
-        contract = replace(contract, automation_accounts=settings.automation_accounts)
-    return contract
+    own: dict[str, Any] = {
+        "timezone": settings.time_zone,
+        "automation_accounts": settings.automation_accounts,
+        "believed_percent": settings.believed_percent,
+        "strange_dates_percent": settings.strange_dates_percent,
+        "grades": settings.grades,
+    }
+    return replace(contract, **{name: value for name, value in own.items() if value is not None})
 
 
 def holds_password(conninfo: str) -> bool:

@@ -90,7 +90,14 @@ def load_version(
         clean_digest=clean_digest,
         canary=canary,
     )
-    create_version(connection, version, tables, comment=f"sdconsole run {ctx.run_id}", reader_role=target.reader_role)
+    create_version(
+        connection,
+        version,
+        tables,
+        comment=f"sdconsole run {ctx.run_id}",
+        reader_role=target.reader_role,
+        automation_accounts=ctx.deployment.contract.automation_accounts,
+    )
     with closing(open_source(clean)) as rows:
         pieces = whole_tables(rows, tables)
         spread = lanes(settings.load_jobs, sum(piece.rows for piece in pieces))

@@ -52,6 +52,7 @@ class ProfileStage(Stage[Deployment]):
             progress=reporter(ctx, "profile"),
             sample_count=0 if deployment.settings.no_samples else SAMPLES,
             digest=copy.sha256 or "",
+            corrupt_percent=deployment.settings.corrupt_percent,
         )
         document = write_json(ctx, "profile", profile.to_dict())
         shape = deployed_tables(deployment.contract, profile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,13 @@ def test_time_zone_and_automation_accounts_win_over_the_contract(inside: Inside)
     plain = contract_of(load_settings())
     write(inside, 'time_zone = "Australia/Perth"\nautomation_accounts = ["robot"]\n')
     contract = contract_of(load_settings())
+    own: dict[str, Any] = {"believed_percent": 80, "strange_dates_percent": 30, "grades": (99, 98, 97, 96)}
+    given = contract_of(load_settings(**own))
+    assert {name: getattr(given, name) for name in own} == own
+    assert (plain.believed_percent, plain.strange_dates_percent, plain.grades) == (95, 50, (90, 80, 70, 60))
+    for wrong in ([90, 80, 70], [60, 70, 80, 90], [101, 80, 70, 60]):
+        with pytest.raises(UsageError):
+            load_settings(grades=wrong)
     assert (contract.timezone, contract.automation_accounts) == ("Australia/Perth", ("robot",))
     assert plain.automation_accounts == ("flowbot",)
 

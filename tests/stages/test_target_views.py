@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Column, Table
 from sdconsole.target.connect import Connection, Target, connect
+from sdconsole.target.load.ddl import create_version
 from sdconsole.target.load.views import product_views
 from tests.conftest import Database
 from tests.stages.target_clean_file import (
@@ -98,6 +100,22 @@ def test_activity_covers_the_30_days_before_the_newest_ticket(connection: Connec
 def test_visible_comments_are_counted_for_every_ticket(connection: Connection, tmp_path: Path) -> None:
     load(connection, write_clean(tmp_path / "clean.db", TABLES, ROWS), TABLES)
     assert rows_of(connection, "v_visible_comments") == [(1, 0), (2, 2), (3, 0)]
+
+
+def test_what_an_automation_account_wrote_is_no_visible_comment(connection: Connection) -> None:
+    tables = load_contract().tables
+    create_version(connection, VERSION, tables, comment="test", automation_accounts=("robot", "o'bot"))
+    connection.execute(
+        f'INSERT INTO {VERSION}.tickets ("TKT-Ticket ID", "TKT-Status", "TKT-Created Time")'.encode()
+        + b" VALUES (1, 'Open', '2025-07-01')"
+    )
+    for number, name in enumerate(("ann", "robot", "o'bot", None), 1):
+        connection.execute(
+            f"INSERT INTO {VERSION}.comments (comment_id, ticket_id, user_name, visible_to_customer,".encode()
+            + b" created_time) VALUES (%s, 1, %s, 'Yes', '2025-07-01')",
+            [number, name],
+        )
+    assert rows_of(connection, "v_visible_comments") == [(1, 2)]
 
 
 def test_a_file_of_another_shape_has_the_views_its_tables_allow(connection: Connection, tmp_path: Path) -> None:

@@ -7,9 +7,12 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sdconsole.alert_settings import AlertSettings
+from sdconsole.config import load_settings
 from sdconsole.observe import alerts
 from sdconsole.observe.families import BY_NAME
 
@@ -72,16 +75,39 @@ def test_the_check_finds_a_wrong_rule(change: dict[str, object], says: str, monk
     assert any(says in problem for problem in alerts.alert_problems())
 
 
+def test_every_number_that_a_rule_compares_with_is_a_setting() -> None:
+    """But for what is no threshold: nothing at all, one, and the seconds in which a ratio of times means nothing."""
+    for alert in alerts.load_alerts():
+        plain = re.sub(r"\[[^]]*\]|\{[^}]*\}|\$[a-z_]+", "", alert.expr)
+        assert set(re.findall(r"(?<![\w.])\d[\d.e]*", plain)) <= {"0", "1", "5"}, alert.expr
+    own = {**AlertSettings().model_dump(), "min_free_bytes": 7e9, "max_memory_percent": 77.0, "breaker_score": 41.0}
+    changed: dict[str, Any] = {name: value * 0.9 for name, value in own.items() if name in AlertSettings.model_fields}
+    limits = alerts.limits_of(
+        load_settings(alerts=changed, min_free_bytes=7_000_000_000, max_memory_percent=77.0, breaker_score=41.0)
+    )
+    assert {"7000000000", "0.77", "41", "90"} <= set(limits.values())
+    usual, mine = alerts.rule_file(), alerts.rule_file(limits=limits)
+    unchanged = [one for one in AlertSettings.model_fields if limits[one] == alerts.usual_limits()[one]]
+    assert not unchanged
+    different = sum(1 for before, after in zip(usual.splitlines(), mine.splitlines(), strict=True) if before != after)
+    assert different > 30
+    assert "$" not in mine + usual
+
+
 def test_the_export_takes_the_schedule_and_the_place_of_the_runbooks() -> None:
-    text = alerts.rule_file(stale_days=2, runbooks="https://wiki.example/runbooks/")
+    limits = alerts.usual_limits() | {"stale_seconds": "172800"}
+    text = alerts.rule_file(limits=limits, runbooks="https://wiki.example/runbooks/")
     assert "etl_last_import_timestamp_seconds > 172800" in text
     assert '"https://wiki.example/runbooks/rollback.md#1-decide"' in text
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-@pytest.mark.parametrize("stale_days", [100.0, 2.0])
-def test_promtool_accepts_the_rules_and_runs_their_tests(tmp_path: Path, stale_days: float) -> None:
-    for name, text in alerts.documents(stale_days=stale_days, runbooks="runbooks").items():
+@pytest.mark.parametrize(
+    "given", [{}, {"alerts": {"stale_days": 2, "quality_drop": 7}, "min_free_bytes": 5_000_000_000}]
+)
+def test_promtool_accepts_the_rules_and_runs_their_tests(tmp_path: Path, given: dict[str, Any]) -> None:
+    limits = alerts.limits_of(load_settings(**given))
+    for name, text in alerts.documents(limits=limits, runbooks="runbooks").items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     for arguments in (["check", "rules", alerts.RULES], ["test", "rules", alerts.TESTS]):
         command = [str(PROMTOOL), *arguments]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sdconsole.contract.load import load_contract
 from sdconsole.quality.profile.breaker import BreakerVerdict, Limits, ReasonKind, judge
+from sdconsole.quality.profile.database import profile_database
 from tests.unit.small_databases import profile_of, write_column, write_export, write_table
 
 CREATED = ("comments", "created_time")
@@ -175,6 +177,25 @@ def test_the_limits_are_settings(tmp_path: Path) -> None:
     assert judged(tmp_path / "e.db", {"comments": 100}, cells, Limits(corrupt_percent=29)).should_halt
     mistyped = profile_of(write_column(tmp_path / "one.db", ["x"], "INTEGER"))
     assert not judge(mistyped, Limits(mismatch_percent=100)).should_halt
+
+
+def test_what_is_believed_and_what_is_strange_is_set_by_the_contract(tmp_path: Path) -> None:
+    contract, path = load_contract(), tmp_path / "e.db"
+    cells: dict[tuple[str, str], Sequence[object]] = {
+        ("timesheets", "TS-Hours"): ["x"] * 8,
+        ("tickets", "TKT-Closure Date"): ["x"] * 40,
+    }
+    write_export(path, {"timesheets": 100, "tickets": 100}, cells=cells, declared="TEXT")
+
+    def mistyped(**given: int) -> set[str]:
+        profile = profile_database(path, replace(contract, **given), progress=lambda _done, _total: None)  # type: ignore[arg-type]
+        return {column.name for column in profile.columns() if column.mismatch}
+
+    assert mistyped() == {"TS-Hours"}
+    assert mistyped(believed_percent=92) == set()
+    assert mistyped(believed_percent=93) == {"TS-Hours"}
+    assert mistyped(strange_dates_percent=40) == {"TS-Hours"}
+    assert mistyped(strange_dates_percent=39) == {"TS-Hours", "TKT-Closure Date"}
 
 
 def test_a_reason_says_its_numbers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import Contract, Dimension
 from sdconsole.core.model import StageName
 from sdconsole.errors import GateFailed, Interrupted
@@ -61,7 +62,8 @@ def test_perfect_data_score_a_hundred_before_and_after(tmp_path: Path) -> None:
      (69.99, "POOR"), (60, "POOR"), (59.99, "FAILED"), (0, "FAILED")],
 )  # fmt: skip
 def test_grades(total: float, grade: str) -> None:
-    assert grade_of(total) == grade
+    assert grade_of(total, load_contract().grades) == grade
+    assert grade_of(total, (100, 100, 100, 0)) == ("EXCELLENT" if total == 100 else "POOR")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from sdconsole.config import load_settings
 from sdconsole.errors import CheckFailed, from_os_error
 from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.output import table, write_json, write_result
@@ -18,7 +19,8 @@ from sdconsole.source.open import check_output, new_file
 
 alerts_app = typer.Typer(no_args_is_help=True, help="Alert rules for Prometheus.")
 StaleDays = Annotated[
-    float, typer.Option("--stale-days", min=0.1, help="How old the newest import may be; 2 for daily imports.")
+    float | None,
+    typer.Option("--stale-days", min=0.1, help="How old the newest import may be; default: 100; 2 for daily imports."),
 ]
 Runbooks = Annotated[str, typer.Option("--runbooks", metavar="URL", help="Where your people find the runbooks.")]
 _PROMTOOL_SECONDS = 120
@@ -32,7 +34,7 @@ def register(app: typer.Typer) -> None:
 @alerts_app.command("list")
 def list_alerts(json: opt.Json = False) -> None:
     """Every rule: when it fires, who is told, what to do."""
-    rows = alerts.rows()
+    rows = alerts.rows(alerts.limits_of(load_settings()))
     if json:
         write_json({"schema": 1, "alerts": rows})
         return
@@ -45,15 +47,18 @@ def list_alerts(json: opt.Json = False) -> None:
 @alerts_app.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the two files go.", show_default=False)],
-    stale_days: StaleDays = alerts.DEFAULT_STALE_DAYS,
+    stale_days: StaleDays = None,
     runbooks: Runbooks = alerts.DEFAULT_RUNBOOKS,
 ) -> None:
     """Write the rule file for Prometheus, and the unit tests that `promtool test rules` runs."""
+    limits = alerts.limits_of(load_settings())
+    if stale_days is not None:
+        limits = limits | {"stale_seconds": f"{stale_days * 86_400:.0f}"}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, f"{folder} cannot be made") from error
-    for name, text in alerts.documents(stale_days=stale_days, runbooks=runbooks).items():
+    for name, text in alerts.documents(limits=limits, runbooks=runbooks).items():
         check_output(folder / name)
         with new_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -86,7 +91,7 @@ def _promtool(program: str) -> list[str]:
     """What promtool says about the exported files; nothing when it is content."""
     with tempfile.TemporaryDirectory(prefix="sdconsole-alerts-") as name:
         folder = Path(name)
-        files = alerts.documents(stale_days=alerts.DEFAULT_STALE_DAYS, runbooks=alerts.DEFAULT_RUNBOOKS)
+        files = alerts.documents(limits=alerts.usual_limits(), runbooks=alerts.DEFAULT_RUNBOOKS)
         for file, text in files.items():
             (folder / file).write_text(text, encoding="utf-8")
         said = []

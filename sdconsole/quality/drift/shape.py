@@ -29,12 +29,12 @@ def deployed_tables(contract: Contract, profile: Profile) -> tuple[Table, ...]:
 
 
 def proven_type(column: ColumnProfile) -> str:
-    """The PostgreSQL type that at least 95 percent of the values that are not missing have; "text" when none is proven.
+    """The PostgreSQL type that enough of the values have for it to be believed; "text" when none is proven.
 
     A type is not proven when it would lose something: a fraction of a second, the digits of a whole number above
     2**53, or the meaning of a date that nobody can read for certain.
     """
-    if not is_believed(column.matching, column.non_missing):
+    if not is_believed(column.matching, column.non_missing, column.believed_percent):
         return "text"
     if column.detected is ValueClass.INTEGER:
         return "bigint"

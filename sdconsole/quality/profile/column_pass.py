@@ -65,8 +65,12 @@ class ColumnPass:
         answer: DateOrder | None = None,
         sample_count: int = 3,
         most_rows: int | None = None,
+        believed_percent: int = 95,
+        strange_percent: int = 50,
     ) -> None:
         self.name = name
+        self._believed_percent = believed_percent
+        self._strange_percent = strange_percent
         self.declared_type = declared_type
         self.column = column
         self.intended = column.kind if column else None
@@ -299,6 +303,7 @@ class ColumnPass:
             matching=matching,
             confidence=matching / values if values else None,
             convertible=convertible,
+            believed_percent=self._believed_percent,
             mismatch=is_mismatch(
                 self.intended,
                 self.declared_type,
@@ -306,6 +311,8 @@ class ColumnPass:
                 convertible=convertible,
                 date_like=dates.date_like if dates else 0,
                 numbers=self._storage["integer"] + self._storage["real"],
+                believed_percent=self._believed_percent,
+                strange_percent=self._strange_percent,
             ),
             recommendation=recommend(
                 self.intended,
@@ -314,6 +321,7 @@ class ColumnPass:
                 values=values,
                 matching=matching,
                 convertible=convertible,
+                believed_percent=self._believed_percent,
             ),
             control_characters=self._texts.control,
             nul_characters=self._texts.nul,
@@ -340,7 +348,7 @@ class ColumnPass:
         if self.dates is None:
             return None
         votes = self.dates.votes
-        by_looks = is_believed(votes.dated, values)
+        by_looks = is_believed(votes.dated, values, self._believed_percent)
         by_name = self.meant_for_dates and (votes.dated + votes.impossible) * 2 >= values
         return self.dates.facts(values) if self.intended is not None or by_looks or by_name else None
 

@@ -40,6 +40,7 @@ def profile_database(
     sample_count: int = 3,
     processes: int | None = None,
     digest: str = "",
+    corrupt_percent: int = 20,
 ) -> Profile:
     """Profiles every table of the file.
 
@@ -47,8 +48,9 @@ def profile_database(
     plausible dates. `sample_count` 0 keeps sample values out of the result. `progress` is called with rows done and
     rows in all at least every 10,000 rows, and may raise. `processes` (1 or 2; None = as many as pay) changes the time
     it takes and nothing else. `digest` is the SHA-256 of the file, by which cleaning knows that these findings are
-    about the same bytes. Raises what `open_source` raises, SourceRefused for a file
-    that turns out to be damaged, and UsageError "date-answer" for an answer about a column that is not there.
+    about the same bytes. Over `corrupt_percent` of corrupt dates a column's finding is an error. Raises what
+    `open_source` raises, SourceRefused for a file that turns out to be damaged, and UsageError "date-answer" for an
+    answer about a column that is not there.
     """
     started = time.monotonic()
     as_of = (now or datetime.now(UTC)).replace(microsecond=0)
@@ -66,7 +68,7 @@ def profile_database(
     tables = tuple(_table_profile(whole, facts) for whole in wholes)
     present = {table.name for table in tables}
     missing = tuple(table.name for table in contract.tables if table.name not in present)
-    issues = find_issues(contract, tables, missing)
+    issues = find_issues(contract, tables, missing, corrupt_percent=corrupt_percent)
     return Profile(
         status=_status({issue.severity for issue in issues}),
         source=str(path),

@@ -10,7 +10,9 @@ from sdconsole.quality.profile.model import ColumnProfile, DateFacts, Issue, Iss
 _ORDER_WORDS = {DateOrder.DMY: "day first", DateOrder.MDY: "month first", DateOrder.YMD: "year first"}
 
 
-def find_date_issues(table: TableProfile, column: ColumnProfile, dates: DateFacts) -> Iterator[Issue]:
+def find_date_issues(
+    table: TableProfile, column: ColumnProfile, dates: DateFacts, corrupt_percent: int
+) -> Iterator[Issue]:
     if dates.fixable:
         forms = len(dates.shapes)
         yield note(
@@ -40,7 +42,7 @@ def find_date_issues(table: TableProfile, column: ColumnProfile, dates: DateFact
     if dates.corrupt:
         example = f", for example {dates.corrupt_samples[0]!r}" if dates.corrupt_samples else ""
         strangers = dates.corrupt - dates.impossible
-        many = column.non_missing >= 100 and dates.corrupt * 5 > column.non_missing
+        many = column.non_missing >= 100 and dates.corrupt * 100 > corrupt_percent * column.non_missing
         yield Issue(
             IssueKind.CORRUPT_DATE,
             IssueSeverity.ERROR if many else IssueSeverity.WARN,

@@ -27,14 +27,14 @@ _TYPED_CLASSES = frozenset({ValueClass.INTEGER, ValueClass.REAL, ValueClass.DATE
 
 
 def find_issues(
-    contract: Contract, tables: tuple[TableProfile, ...], missing_tables: tuple[str, ...]
+    contract: Contract, tables: tuple[TableProfile, ...], missing_tables: tuple[str, ...], *, corrupt_percent: int
 ) -> tuple[Issue, ...]:
     """All issues, the gravest first, otherwise in the order of the tables."""
     is_export = any(table.known for table in tables)
     issues = [*_missing_tables(contract, missing_tables, is_export=is_export)]
     for table in tables:
         issues += _table_issues(contract, table, is_export=is_export)
-        issues += (issue for column in table.columns for issue in _column_issues(table, column))
+        issues += (issue for column in table.columns for issue in _column_issues(table, column, corrupt_percent))
     gravity = list(IssueSeverity)
     return tuple(sorted(issues, key=lambda issue: gravity.index(issue.severity)))
 
@@ -159,7 +159,7 @@ def _orphans(table: TableProfile, reference: ReferenceProfile) -> Iterator[Issue
     )
 
 
-def _column_issues(table: TableProfile, column: ColumnProfile) -> Iterator[Issue]:
+def _column_issues(table: TableProfile, column: ColumnProfile, corrupt_percent: int) -> Iterator[Issue]:
     if column.mismatch:
         yield Issue(
             IssueKind.TYPE_MISMATCH,
@@ -220,13 +220,13 @@ def _column_issues(table: TableProfile, column: ColumnProfile) -> Iterator[Issue
             fixable=False,
         )
     if column.dates is not None:
-        yield from find_date_issues(table, column, column.dates)
+        yield from find_date_issues(table, column, column.dates, corrupt_percent)
 
 
 def _low_confidence(table: TableProfile, column: ColumnProfile) -> Issue:
     """The values are of no one type, or clearly of one that the column is not for."""
     share = percent(column.confidence or 0.0)
-    if is_believed(column.matching, column.non_missing):
+    if is_believed(column.matching, column.non_missing, column.believed_percent):
         differing = column.non_missing - column.convertible
         impact = f"{share} of the values are {column.detected}, and the column is for {_meant(column)}"
     else:

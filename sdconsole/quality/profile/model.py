@@ -176,6 +176,8 @@ class ColumnProfile:
     """Matching / non-missing values, 0 to 1; None without values."""
     convertible: int
     """Non-missing cells that fit the intended kind after the transformations that cleaning makes."""
+    believed_percent: int
+    """From which share on the detected type is believed."""
     mismatch: bool
     """Counts for the circuit breaker: the values are not what the column is for."""
     recommendation: Recommendation

@@ -126,6 +126,8 @@ class TablePass:
                 answer=self._answer(name),
                 sample_count=self._setting.sample_count,
                 most_rows=self._part.rows,
+                believed_percent=self._setting.contract.believed_percent,
+                strange_percent=self._setting.contract.strange_dates_percent,
             )
             for name, column in zip(self._names, self._source.columns, strict=True)
         ]

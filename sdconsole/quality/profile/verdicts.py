@@ -1,6 +1,7 @@
 """What follows from a column's counts: its detected type, whether it is what the column is for, what to do about it.
 
-Pure functions of counts. A type is believed when at least 95 percent of the values that are not missing have it.
+Pure functions of counts. A type is believed when at least so many percent of the values that are not missing have it
+as the contract says.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from sdconsole.contract.model import Kind
 from sdconsole.quality.profile.model import Recommendation, ValueClass
 
-BELIEVED_PERCENT = 95
 _DATE_CLASSES = frozenset({ValueClass.DATE, ValueClass.TIMESTAMP})
 _NUMBER_CLASSES = frozenset({ValueClass.INTEGER, ValueClass.REAL})
 _CLASS_OF_KIND = {
@@ -66,30 +66,45 @@ def detect(classes: Mapping[ValueClass, int]) -> tuple[ValueClass, int]:
     return winner, counts[winner]
 
 
-def is_believed(matching: int, values: int) -> bool:
-    return values > 0 and matching * 100 >= BELIEVED_PERCENT * values
+def is_believed(matching: int, values: int, believed_percent: int) -> bool:
+    return values > 0 and matching * 100 >= believed_percent * values
 
 
 def is_mismatch(
-    intended: Kind | None, declared_type: str, *, values: int, convertible: int, date_like: int, numbers: int
+    intended: Kind | None,
+    declared_type: str,
+    *,
+    values: int,
+    convertible: int,
+    date_like: int,
+    numbers: int,
+    believed_percent: int,
+    strange_percent: int,
 ) -> bool:
     """Whether the values are not what the column is for; a column without values never is one.
 
-    Numbers: under 95 percent convert. Dates: over half of the values are not written as dates at all; numbers in a
+    Numbers: too few to be believed convert. Dates: more than `strange_percent` are not written as dates; numbers in a
     column that only its declared type calls a date are a way SQLite documents to store one, and no mismatch.
     """
     if not values:
         return False
     if meant_for_numbers(intended, declared_type):
-        return not is_believed(convertible, values)
+        return not is_believed(convertible, values, believed_percent)
     if meant_for_dates(intended, declared_type):
         strangers = values - date_like - (numbers if intended is None else 0)
-        return strangers * 2 > values
+        return strangers * 100 > strange_percent * values
     return False
 
 
 def recommend(
-    intended: Kind | None, declared_type: str, detected: ValueClass, *, values: int, matching: int, convertible: int
+    intended: Kind | None,
+    declared_type: str,
+    detected: ValueClass,
+    *,
+    values: int,
+    matching: int,
+    convertible: int,
+    believed_percent: int,
 ) -> Recommendation:
     """USE_DETECTED: as declared. OVERRIDE_SCHEMA: clear, but not as declared. MANUAL_REVIEW: not clear enough."""
     if not values:
@@ -100,11 +115,15 @@ def recommend(
         return Recommendation.USE_DETECTED if fits else Recommendation.OVERRIDE_SCHEMA
     if intended is None and promised is ValueClass.TEXT and detected in (ValueClass.TEXT, ValueClass.BOOLEAN):
         return Recommendation.USE_DETECTED
-    if not is_believed(matching, values):
+    if not is_believed(matching, values, believed_percent):
         return Recommendation.MANUAL_REVIEW
     if _agrees(promised, detected):
         return Recommendation.USE_DETECTED
-    if intended is None or is_believed(convertible, values) or _agrees(_CLASS_OF_KIND[intended], detected):
+    if (
+        intended is None
+        or is_believed(convertible, values, believed_percent)
+        or _agrees(_CLASS_OF_KIND[intended], detected)
+    ):
         return Recommendation.OVERRIDE_SCHEMA
     return Recommendation.MANUAL_REVIEW
 

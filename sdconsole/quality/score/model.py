@@ -5,7 +5,7 @@ Points are exact to a hundredth, so the losses of the ledger add up to the total
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,11 +18,12 @@ from sdconsole.core.model import StageName
 SCHEMA = 1
 Phase = Literal["before", "after"]
 
-_GRADES = ((90.0, "EXCELLENT"), (80.0, "GOOD"), (70.0, "ACCEPTABLE"), (60.0, "POOR"))
+_GRADES = ("EXCELLENT", "GOOD", "ACCEPTABLE", "POOR")
 
 
-def grade_of(total: float) -> str:
-    return next((grade for least, grade in _GRADES if total >= least), "FAILED")
+def grade_of(total: float, grades: Sequence[float]) -> str:
+    """`grades` are the lowest scores of the four names, the best first."""
+    return next((grade for least, grade in zip(grades, _GRADES, strict=True) if total >= least), "FAILED")
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def _score(
         phase=phase,
         total=total,
         minimum=minimum,
-        grade=grade_of(total),
+        grade=grade_of(total, facts.contract.grades),
         dimensions=_dimensions(ledger),
         ledger=ledger,
         missing_columns=_missing_columns(facts),

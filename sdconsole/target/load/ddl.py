@@ -42,13 +42,20 @@ class Built:
 
 
 def create_version(
-    connection: Connection, schema: str, tables: Sequence[Table], *, comment: str, reader_role: str = ""
+    connection: Connection,
+    schema: str,
+    tables: Sequence[Table],
+    *,
+    comment: str,
+    reader_role: str = "",
+    automation_accounts: Sequence[str] = (),
 ) -> None:
     """A new schema with every table, empty, and the product's views; all of it or nothing.
 
     Raises OperationFailed "schema-exists" when the schema is there already, UsageError for a name or a contract
     expression that is not allowed, and psycopg.Error for any other refusal. `reader_role` is taken every right
-    in the schema that default privileges of the database may have given it.
+    in the schema that default privileges of the database may have given it. What `automation_accounts` wrote is no
+    comment that a customer sees.
     """
     check_schema_name(schema)
     plans = plan_tables(tables)
@@ -58,7 +65,7 @@ def create_version(
         for plan in plans:
             _create_table(connection, schema, plan)
         loaded_at = _now(connection)
-        for view in product_views(tables):
+        for view in product_views(tables, automation_accounts=automation_accounts):
             _create_view(connection, schema, view, loaded_at)
         for role in ["PUBLIC", *([reader_role] if reader_role and _role_exists(connection, reader_role) else [])]:
             _revoke_all(connection, schema, role)

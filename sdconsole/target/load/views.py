@@ -31,13 +31,16 @@ class View:
     query: Query
 
 
-def product_views(tables: Sequence[Table]) -> tuple[View, ...]:
-    """The views these tables allow. A table of the export that has a view's name keeps it; that view is left out."""
+def product_views(tables: Sequence[Table], *, automation_accounts: Sequence[str] = ()) -> tuple[View, ...]:
+    """The views these tables allow. A table of the export that has a view's name keeps it; that view is left out.
+
+    What `automation_accounts` wrote is no comment that a customer sees; names and columns do not depend on it.
+    """
     taken = {target_table_name(table.name) for table in tables}
-    return tuple(view for view in _views(tables) if view.name not in taken)
+    return tuple(view for view in _views(tables, automation_accounts) if view.name not in taken)
 
 
-def _views(tables: Sequence[Table]) -> Iterator[View]:
+def _views(tables: Sequence[Table], automation_accounts: Sequence[str]) -> Iterator[View]:
     by_name = {table.name: table for table in tables}
     if not tables:
         return
@@ -83,12 +86,13 @@ def _views(tables: Sequence[Table]) -> Iterator[View]:
         )
     visible = _wanted(tables, {"tickets": ("TKT-Ticket ID",), "comments": ("ticket_id", "visible_to_customer")})
     flag = _column(tables, "comments", "visible_to_customer")
+    accounts = automation_accounts if _column(tables, "comments", "user_name") is not None else ()
     if visible and flag is not None:
         yield View(
             "v_visible_comments",
             ("ticket_id", "visible_comments"),
-            "Per ticket: how many of its comments the customer can see",
-            partial(_visible_comments, flag.flag[0] if flag.flag else "Yes"),
+            "Per ticket: how many of its comments the customer can see; those of automation accounts are left out",
+            partial(_visible_comments, flag.flag[0] if flag.flag else "Yes", accounts),
         )
 
 
@@ -199,15 +203,18 @@ SELECT user_name, coalesce(tickets, 0) AS tickets_assigned, coalesce(hours, 0)::
     )
 
 
-def _visible_comments(yes: str, schema: str, _loaded_at: datetime) -> sql.Composed:
+def _visible_comments(yes: str, accounts: Sequence[str], schema: str, _loaded_at: datetime) -> sql.Composed:
+    written = [sql.Literal(account) for account in accounts]
+    by_people = sql.SQL(" AND coalesce(comment.user_name, '') NOT IN ({})").format(sql.SQL(", ").join(written))
     return sql.SQL(
         """SELECT ticket."TKT-Ticket ID" AS ticket_id, count(comment.ticket_id) AS visible_comments
   FROM {tickets} AS ticket
   LEFT JOIN {comments} AS comment
-    ON comment.ticket_id = ticket."TKT-Ticket ID" AND comment.visible_to_customer = {yes}
+    ON comment.ticket_id = ticket."TKT-Ticket ID" AND comment.visible_to_customer = {yes}{by_people}
  GROUP BY 1"""
     ).format(
         tickets=sql.Identifier(schema, "tickets"),
         comments=sql.Identifier(schema, "comments"),
         yes=sql.Literal(yes),
+        by_people=by_people if written else sql.SQL(""),
     )
