@@ -33,4 +33,6 @@ class AlertSettings(BaseModel):
     resolution_days: float = Field(default=3.0, gt=0)
     """The mean time to resolution from which on the manager is told."""
     comment_quality: float = Field(default=3.0, ge=1, le=5)
-    """The mean quality of comments below which the manager is told."""
+    """The mean quality of comments, of all or of one person, below which the manager is told."""
+    unassigned_tickets: float = Field(default=3000.0, ge=0)
+    """Over how many tickets of nobody the manager is told."""
