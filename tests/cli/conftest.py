@@ -83,7 +83,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PG", "SDCONSOLE_", "XDG_")) and name not in {"COLUMNS", "LINES"}
     }
-    limits = {"SDCONSOLE_SPACE_LOCAL_BYTES": "100000000", "SDCONSOLE_SPACE_DATABASE_BYTES": "100000000"}
+    limits = {
+        "SDCONSOLE_MAX_MEMORY_PERCENT": "100",  # what else this machine runs is no business of a test
+        "SDCONSOLE_SPACE_LOCAL_BYTES": "100000000",
+        "SDCONSOLE_SPACE_DATABASE_BYTES": "100000000",
+    }
     return kept | {"HOME": str(home), "NO_COLOR": "1", "SDCONSOLE_MIN_FREE_BYTES": "50000000"} | limits | more
 
 

@@ -21,6 +21,7 @@ from sdconsole.source.open import source_digest
 from tests.cli.conftest import Cli, Ended, MakeExport
 from tests.cli.test_refusals import wait_for
 from tests.conftest import Database
+from tests.patience import within
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 BIG_TABLES = ("tickets", "comments", "timesheets")
@@ -239,7 +240,7 @@ def test_ctrl_c_in_a_stage_ends_with_130_and_resume_finishes(
     running = cli.start("deploy", str(source), "--dsn", pg.dsn, "--yes", "--confirm", "servicedesk", "--json")
     wait_for(cli, f'"stage":"{stage}"', '"type":"stage_started"')
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=5)
+    out, err = running.communicate(timeout=within(5))
     assert "Traceback" not in err
     document = json.loads(out)
     if running.returncode == 0:
@@ -266,7 +267,7 @@ def test_sigterm_ends_with_143(cli: Cli, make_export: MakeExport, pg: Database) 
     running = cli.start("deploy", str(source), "--dsn", pg.dsn, "--until", "load", "--no-input", "--json")
     wait_for(cli, '"stage":"profile"', '"type":"stage_started"')
     running.terminate()
-    out, _ = running.communicate(timeout=5)
+    out, _ = running.communicate(timeout=within(5))
     assert running.returncode == 143
     assert json.loads(out)["exit_code"] == 143
 

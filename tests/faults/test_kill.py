@@ -52,7 +52,7 @@ def killed_at_one_edge(site: Site, rng: random.Random) -> None:
 
 
 def killed_at_random_instants(site: Site, rng: random.Random, *, kills: int = 6) -> int:
-    """A run that is killed by its parent, again and again, wherever it is. How often it was."""
+    """A run that is killed by its parent, again and again, wherever it is, until it is over. How often it was."""
     lasts = site.rehearsed.documents[site.mode]["duration_s"]
     process = site.start_deploy()
     fired = 0
@@ -66,7 +66,6 @@ def killed_at_random_instants(site: Site, rng: random.Random, *, kills: int = 6)
         fired += 1
         site.check_standing(site.rehearsed.old, site.rehearsed.new)
         process = again(site, site.start_deploy)
-    assert fired, "it was over before it was killed once"
     site.check_deployed(process.wait())
     return fired
 

@@ -25,6 +25,7 @@ from sdconsole.target.live.live_views import view_changes
 from sdconsole.target.live.switch import cut_over, drift, live_version
 from sdconsole.target.live.versions import prune, rollback_target
 from sdconsole.target.schema_shape import shapes
+from tests.patience import within
 from tests.stages.live_world import TABLES, World
 
 
@@ -101,7 +102,7 @@ def test_rollback_restores_the_previous_version_in_one_transaction_and_the_next_
     row = deployment_of(connection, second)
     assert row.state is VersionState.LIVE
     assert row.rto_seconds is not None
-    assert 0 < row.rto_seconds <= back.duration_seconds < 1
+    assert 0 < row.rto_seconds <= back.duration_seconds < within(1)
     left = deployment_of(connection, third)
     assert (left.state, left.reason) == (VersionState.PREVIOUS, f"rolled back to {second}")
 

@@ -22,6 +22,7 @@ from sdconsole.target.ledger import lock as lock_module
 from sdconsole.target.ledger.ghosts import end_ghosts, ghosts
 from sdconsole.target.ledger.lock import RunLock, acquire, holder, pooler_evidence
 from sdconsole.target.ledger.record import events
+from tests.patience import within
 from tests.stages.live_world import World
 
 RUN = "r-20260101-000000-{:04x}"
@@ -121,8 +122,8 @@ def test_the_lock_of_a_killed_process_is_free_at_once_and_its_holder_is_remember
             lock = take(world)
             break
         except TargetLocked:
-            assert time.monotonic() - killed_at < 2
-    assert time.monotonic() - killed_at < 2
+            assert time.monotonic() - killed_at < within(2)
+    assert time.monotonic() - killed_at < within(2)
     with lock, world.connect() as connection:
         assert lock.recovered is not None
         assert (lock.recovered.run_id, lock.recovered.stage) == (RUN.format(7), "validate")

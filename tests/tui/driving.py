@@ -20,7 +20,7 @@ from sdconsole.interfaces.tui.library import Library
 from sdconsole.service.orders import Demonstration
 from tests.tui.scripted import MakeReady, ScriptedLibrary, ScriptedRun
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 RUN_SECONDS = 180.0
 """For what real stages on a real server need on a busy machine."""
 

@@ -18,6 +18,7 @@ from sdconsole.errors import DeadlineExceeded, Interrupted, SdconsoleError, Sour
 from sdconsole.source import connection as connection_module
 from sdconsole.source.catalog import quote, read_catalog
 from sdconsole.source.open import check_source, damaged, inspect_source, open_source, quick_check, reading, snapshot
+from tests.patience import within
 
 SQLITE_FILES = Path(__file__).resolve().parents[3] / "shared" / "data" / "sqlite"
 ENDLESS = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -211,7 +212,7 @@ def test_a_statement_that_never_ends_is_stopped_at_the_deadline(tmp_path: Path) 
     ):
         connection.execute(ENDLESS).fetchone()
     assert caught.value.slug == "source-deadline"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < within(2)
 
 
 def test_a_check_that_raises_ends_the_statement_with_its_own_error(tmp_path: Path) -> None:
@@ -284,7 +285,7 @@ def test_a_source_locked_by_a_writer_is_refused_and_can_be_read_afterwards(tmp_p
         with pytest.raises(SourceRefused) as caught:
             open_source(path)
         assert caught.value.slug == "source-locked"
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < within(3)
         writer.execute("ROLLBACK")
     assert use(path) == {"t": 100}
 
@@ -312,7 +313,7 @@ def test_every_hostile_file_ends_in_a_refusal_or_a_correct_reading() -> None:
         else:
             outcomes[entry["file"]] = "read"
             assert sum(rows.values()) > 0, path
-        assert time.monotonic() - started < 10, path
+        assert time.monotonic() - started < within(10), path
         assert listing(path.parent) == before
     assert len(outcomes) == len(files) == 63
     assert set(outcomes.values()) <= {
