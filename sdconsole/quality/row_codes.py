@@ -132,6 +132,16 @@ class RowCodes:
                 positions += [self._second_position(code) for code in _repeated(mine, limit)]
         return rows, sorted(positions)[:limit]
 
+    def sharing(self, most: int) -> list[int] | None:
+        """The positions (from 0) of all rows whose key another row has too; None for more than `most`."""
+        parts = 1 + len(self.codes) // _AT_ONCE
+        shared: set[int] = set()
+        for part in range(parts):
+            mine = [code for code in self.codes if code % parts == part and code != MISSING]
+            shared.update(_repeated(mine, most))
+        positions = [position for position, code in enumerate(self.codes) if code in shared]
+        return positions if len(positions) <= most else None
+
     def _second_position(self, code: int) -> int:
         return self.codes.index(code, self.codes.index(code) + 1)
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sdconsole.contract.model import Column, Index, Reference, Table
-from sdconsole.quality.clean.table_cleaner import create_table
+from sdconsole.quality.clean.stored_forms import create_table
 from sdconsole.source.catalog import quote
 from sdconsole.target.connect import Connection
 from sdconsole.target.load.copy import load_table

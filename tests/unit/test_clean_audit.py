@@ -32,8 +32,8 @@ def test_the_trail_holds_what_was_and_what_became_of_it(tmp_path: Path) -> None:
     assert cells["TKT-Closure Date"][1:] == (5, number, "TKT-Closure Date", "31/02/2025", None, "corrupt-date")
     assert cells["TKT-Account Id"][1:] == (5, number, "TKT-Account Id", "nan", None, "missing nan")
     assert [(each.row, each.rule) for each in changes if each.column is None] == [
-        (21, "not-a-number"),
         (4, "duplicate"),
+        (21, "not-a-number"),
     ]
     assert stat.S_IMODE(trail.stat().st_mode) == 0o600
     assert content(cleaned.output) == content(clean_rows(tmp_path, rows).output)

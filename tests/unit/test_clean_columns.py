@@ -110,14 +110,6 @@ def test_samples_are_few_and_short() -> None:
     assert len(text.tally.samples[0].before) < 100
 
 
-def test_a_cell_whose_row_is_not_carried_over_is_not_counted() -> None:
-    moment = cleaner(Column("moment", "timestamp"))
-    moment.clean(("5/07/2025", "15/07/2025"))
-    assert (moment.tally.changed, moment.tally.flags["inferred"]) == (2, 1)
-    moment.uncount("5/07/2025")
-    assert (moment.tally.changed, moment.tally.flags["inferred"]) == (1, 0)
-
-
 def test_memory_stays_bounded_whatever_the_number_of_different_values() -> None:
     text = cleaner(Column("text", "text"))
     for start in range(0, 60_000, 5_000):

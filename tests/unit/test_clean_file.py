@@ -23,7 +23,7 @@ from sdconsole.errors import CheckFailed, GateFailed, Interrupted, OperationFail
 from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.quality.clean.report import CleanReport, clean_report_from_dict
 from sdconsole.quality.clean.writing import clean_database
-from tests.unit.quality_exports import AS_OF, CONTRACT, clean, clean_rows, content, perfect, profiled, select, write
+from tests.unit.quality_exports import AS_OF, CONTRACT, clean, clean_rows, perfect, profiled, select, write
 
 KINDS = Contract(
     "kinds",
@@ -273,7 +273,7 @@ def test_cleaning_the_clean_file_changes_nothing(tmp_path: Path) -> None:
     second = clean(first.output)
     assert (second.report.changed, second.report.rows_quarantined, second.report.values_quarantined) == (0, 0, 0)
     assert second.report.carried_over == 4
-    assert content(second.output) == content(first.output)
+    assert second.output.read_bytes() == first.output.read_bytes()
 
 
 def test_the_same_snapshot_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sdconsole.quality.clean.quarantine import QUARANTINE
 from sdconsole.quality.score.model import Phase
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import Expect, generate, read_defects
-from tests.unit.quality_exports import Cleaned, clean, content, select
+from tests.unit.quality_exports import Cleaned, clean, select
 
 CONTRACT = load_contract(None)
 ROWS = 12_000
@@ -88,7 +88,7 @@ def test_the_report_counts_every_column_as_the_manifest_does(dirty: Cleaned) -> 
 def test_cleaning_again_changes_nothing(dirty: Cleaned, tmp_path: Path) -> None:
     again = clean(dirty.output, tmp_path / "again.db")
     assert (again.report.changed, again.report.rows_quarantined, again.report.values_quarantined) == (0, 0, 0)
-    assert content(again.output) == content(dirty.output)
+    assert again.output.read_bytes() == dirty.output.read_bytes()
 
 
 def test_the_score_is_not_lower_after_cleaning(dirty: Cleaned) -> None:

@@ -54,10 +54,7 @@ class Tally:
     samples: list[Sample] = field(default_factory=list)
 
     def count(self, outcome: Outcome, cells: int) -> None:
-        """Counts cells that were all changed in the same way; a negative number takes cells back.
-
-        Faults are counted elsewhere, once it is known that their row is carried over.
-        """
+        """Counts cells that were all changed in the same way. Faults are counted elsewhere, where they are kept."""
         for flag in outcome.flags:
             self.flags[flag] += cells
         for operation in outcome.operations:
@@ -106,10 +103,6 @@ class ColumnCleaner:
         kind = types.pop()
         suspects = self._suspects(values, kind)
         return self._replace(values, kind, suspects) if suspects else (values, _NO_FAULTS)
-
-    def uncount(self, raw: object) -> None:
-        """Takes back what was counted for a cell whose row is not carried over."""
-        self.tally.count(self.read(raw), -1)
 
     def _suspects(self, values: Sequence[object], kind: type) -> Collection[object]:
         """The different values that have to be read; the others are known to be canonical. All are of type `kind`."""

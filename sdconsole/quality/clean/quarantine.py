@@ -164,6 +164,32 @@ def add_entries(connection: sqlite3.Connection, entries: Iterable[Entry], *, run
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The entries of a run until all tables are written: what follows them in the file would have gaps otherwise."""
+
+    connection: sqlite3.Connection
+    run_id: str
+    quarantined_at: str
+
+    def __post_init__(self) -> None:
+        self.connection.execute(f"CREATE TEMP TABLE waiting ({', '.join(Entry._fields)})")
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        places = ", ".join("?" * len(Entry._fields))
+        self.connection.executemany(f"INSERT INTO temp.waiting VALUES ({places})", entries)  # noqa: S608
+
+    def store(self) -> None:
+        """Puts them into the quarantine, in the order in which they came."""
+        names = ", ".join(Entry._fields)
+        self.connection.execute(
+            f"INSERT INTO main.{QUARANTINE} (run_id, quarantined_at, {names})"  # noqa: S608
+            f" SELECT ?, ?, {names} FROM temp.waiting ORDER BY rowid",
+            (self.run_id, self.quarantined_at),
+        )
+        self.connection.execute("DROP TABLE temp.waiting")
+
+
 def quarantined_rows(connection: sqlite3.Connection, table: str, *, after_id: int = 0) -> int:
     """How many whole rows of a table are held back by entries with a greater id."""
     query = f"SELECT count(*) FROM {QUARANTINE} WHERE table_name = ? AND column_name IS NULL AND id > ?"  # noqa: S608

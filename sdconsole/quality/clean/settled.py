@@ -1,4 +1,4 @@
-"""Which columns hold nothing that cleaning would change, proven by the profile of the very same bytes.
+"""What the profile of the very same bytes proves, so that cleaning need not look again: settled columns, repeated keys.
 
 The profile has looked at every cell. What follows from its counts is used only while the file still has the digest
 that was profiled; without one, or for a column the contract does not know, every cell is looked at again.
@@ -6,9 +6,13 @@ that was profiled; without one, or for a column the contract does not know, ever
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sdconsole.contract.model import Column, Kind, Table
 from sdconsole.quality.clean.numbers import INTEGER_BITS
 from sdconsole.quality.profile.model import ColumnProfile, TableProfile
+
+_TEXT_OR_NULL = frozenset({"text", "null"})
 
 
 def settled_columns(table: Table, found: TableProfile | None) -> frozenset[str]:
@@ -24,9 +28,26 @@ def settled_columns(table: Table, found: TableProfile | None) -> frozenset[str]:
     )
 
 
-def has_unique_key(table: Table, found: TableProfile | None) -> bool:
-    """Whether no two rows share the key that tells rows apart."""
-    return found is not None and found.known and found.key == table.row_key and found.key_is_unique
+def rows_sharing_a_key(table: Table, found: TableProfile | None) -> Sequence[int] | None:
+    """The numbers of all rows whose key another row may have too; None = nothing is proven."""
+    if found is None or not found.known or found.key != table.row_key or found.rows_sharing_a_key is None:
+        return None
+    columns = [(table.column(name), found.column(name)) for name in table.row_key]
+    alike = all(column and seen and _reads_alike(column, seen, table) for column, seen in columns)
+    return found.rows_sharing_a_key if alike else None
+
+
+def _reads_alike(column: Column, seen: ColumnProfile, table: Table) -> bool:
+    """Whether the profile tells no two keys apart that are one key once they are clean."""
+    if column.keep_tokens or (column.positive and column.name not in table.key):
+        return False
+    match column.kind:
+        case Kind.INTEGER | Kind.TIMESTAMP:
+            return True
+        case Kind.TEXT:
+            return seen.storage.keys() <= _TEXT_OR_NULL
+        case _:
+            return False
 
 
 def _is_settled(column: Column, found: ColumnProfile, *, in_key: bool) -> bool:

@@ -24,14 +24,38 @@ from sdconsole.source.refusal import reading
 _FEW_VALUES = 2_000
 _MOST_NAMED = 200
 _LONGEST_NAMED = 1_000
+_NEVER = "0"
+_OUTLINE_LENGTH = len("YYYY-MM-DD HH:MM:SS")
+_TEXT_OR_NULL = frozenset({"text", "null"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """SQL that is true for the odd cells of the column at position `at`, and the values of its parameters."""
+
+    at: int
+    sql: str
+    values: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sieve:
-    """A condition over the columns of one table, and the values of its parameters."""
+    """`required` also finds the cells that are NULL. A column that is in neither holds nothing to look at."""
 
-    condition: str
-    values: tuple[object, ...]
+    conditions: tuple[Condition, ...]
+    required: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A column that may hold odd cells, at position `at` of its table; `required` = it may not be NULL."""
+
+    at: int
+    cleaner: ColumnCleaner
+    name: str | None
+    """In the snapshot."""
+    found: ColumnProfile | None
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +67,21 @@ class SieveMaker:
     contract: Contract
     stores_as_cleaned: Callable[[ColumnCleaner, object], bool]
 
-    def make(self, columns: Sequence[tuple[ColumnCleaner, str | None, ColumnProfile | None, bool]]) -> Sieve | None:
-        """`columns`: cleaner, name in the snapshot, profile, and whether it may not be NULL. None = look at all."""
-        conditions: list[str] = []
-        values: list[object] = []
-        for cleaner, name, found, required in columns:
-            if name is None or found is None or found.bad_utf8:
+    def make(self, columns: Sequence[LookedAt]) -> Sieve | None:
+        """None = conditions would not do: all cells have to be looked at."""
+        conditions: list[Condition] = []
+        required: list[Condition] = []
+        for one in columns:
+            if one.name is None or one.found is None or one.found.bad_utf8:
                 return None
-            cell = f"{quote(name)} COLLATE BINARY"
-            condition, named = self._condition(cleaner, quote(name), cell, found)
-            conditions.append(f"({condition})" + (f" OR {quote(name)} IS NULL" if required else ""))
-            values += named
-        return Sieve(" OR ".join(conditions) or "0", tuple(values))
+            name = quote(one.name)
+            # The plus takes the declared type out of it: a NUMERIC column would compare with 1 where '0001' is meant.
+            sql, values = self._condition(one.cleaner, name, f"(+{name}) COLLATE BINARY", one.found)
+            if sql != _NEVER:
+                conditions.append(Condition(one.at, sql, tuple(values)))
+            if one.required:
+                required.append(Condition(one.at, f"{name} IS NULL OR {sql}", tuple(values)))
+        return Sieve(tuple(conditions), tuple(required))
 
     def _condition(
         self, cleaner: ColumnCleaner, name: str, cell: str, found: ColumnProfile
@@ -62,36 +89,40 @@ class SieveMaker:
         column = cleaner.column
         if not column.checked:
             if column.kind is Kind.INTEGER:
-                return _odd_integer(name, cell, cleaner), ()
+                return _odd_integer(name, cell, cleaner, found), ()
             if column.kind is Kind.TIMESTAMP:
-                # What SQLite prints for a moment is the canonical form. Without adding something it would print the
-                # 31 February it was given; and it knows a year 0, which Python does not.
-                return f"{cell} IS NOT datetime({name}, '+0 days') OR {cell} < '0001'", ()
+                return _odd_moment(name, cell, found), ()
             if column.kind is Kind.TEXT and not column.keep_padding:
                 return self._odd_text(cleaner, name, cell, found), ()
             if column.kind is Kind.FLAG:
-                return f"{cell} NOT IN (?, ?)", column.flag or FLAG_WORDS
+                return f"{cell} <> ? AND {cell} <> ?", column.flag or FLAG_WORDS
             if column.kind is Kind.DECIMAL and (scale := column.numeric_scale) and _fits_a_double(*scale):
                 return _odd_decimal(name, cell, *scale), ()
         return self._odd_values(cleaner, name, cell, found)
 
     def _odd_text(self, cleaner: ColumnCleaner, name: str, cell: str, found: ColumnProfile) -> str:
-        odd = [
-            f"typeof({name}) NOT IN ('text', 'null')",
-            f"{cell} NOT BETWEEN '!' AND '~'",
-            f"substr({name}, -1) NOT BETWEEN '!' AND '~'",
-            f"instr({name}, char(13))",
-            f"instr({name}, char(10, 10, 10, 10))",
-        ]
+        """Where SQLite can choose, what it does at the speed of memory: instr() goes from character to character."""
+        odd = []
+        if not found.storage.keys() <= _TEXT_OR_NULL:
+            odd.append(f"typeof({name}) NOT IN ('text', 'null')")
+        if found.untidy:
+            odd += [
+                f"{cell} NOT BETWEEN '!' AND '~'",
+                f"substr(CAST({name} AS BLOB), -1) NOT BETWEEN x'21' AND x'7e'",
+                f"{name} GLOB '*' || char(13) || '*'",
+                f"{name} GLOB '*' || char(10, 10, 10, 10) || '*'",
+            ]
+        elif found.empty:
+            odd.append(f"{cell} = ''")
         if found.nul_characters:
-            odd.append(f"instr({name}, char(0))")
+            odd.append(f"printf('%s', {name}) <> {cell}")  # which ends at the first NUL
         words = words_of(cleaner.column, self.contract).missing
         if words and (found.tokens or found.intended is not cleaner.column.kind):
             longer = "?" * (max(map(len, words)) + 1) + "*"
             listed = ", ".join("'" + word.replace("'", "''") + "'" for word in sorted(words))
             spelt = f"{name} COLLATE NOCASE IN ({listed}) OR {name} GLOB '*[^!-~]*'"
             odd.append(f"{name} NOT GLOB '{longer}' AND ({spelt})")
-        return " OR ".join(odd)
+        return " OR ".join(odd) or _NEVER
 
     def _odd_values(
         self, cleaner: ColumnCleaner, name: str, cell: str, found: ColumnProfile
@@ -110,8 +141,18 @@ class SieveMaker:
         if len(changing) > _MOST_NAMED or len(different) == 2 * _FEW_VALUES:
             return everything, ()
         if not changing:
-            return "0", ()
+            return _NEVER, ()
         return f"{cell} IN ({', '.join('?' * len(changing))})", changing
+
+
+def _odd_moment(name: str, cell: str, found: ColumnProfile) -> str:
+    """Whatever is no canonical moment: by its outline, where the profile has seen that nothing else has it."""
+    mimics = found.dates is None or found.dates.mimics or found.intended is not Kind.TIMESTAMP
+    if not mimics and "blob" not in found.storage and _OUTLINE_LENGTH not in map(len, found.token_counts):
+        return f"{name} NOT GLOB '????-??-?? ??:??:??'"
+    # What SQLite prints for a moment is the canonical form. Without adding something it would print the
+    # 31 February it was given; and it knows a year 0, which Python does not.
+    return f"{cell} IS NOT datetime({name}, '+0 days') OR {cell} < '0001'"
 
 
 def _fits_a_double(precision: int, scale: int) -> bool:
@@ -129,17 +170,22 @@ def _odd_decimal(name: str, cell: str, precision: int, scale: int) -> str:
     return f"{name} IS NOT NULL AND NOT ({tidy})"
 
 
-def _odd_integer(name: str, cell: str, cleaner: ColumnCleaner) -> str:
-    whole = (
-        f"typeof({name}) = 'real' AND {cell} = CAST({name} AS INTEGER)"
-        f" AND {cell} BETWEEN -{MAX_EXACT_FLOAT} AND {MAX_EXACT_FLOAT}"
-    )
-    odd = [f"{name} IS NOT NULL AND typeof({name}) <> 'integer' AND NOT ({whole})"]
+def _odd_integer(name: str, cell: str, cleaner: ColumnCleaner, found: ColumnProfile) -> str:
+    """Whatever SQLite does not store as the same whole number by itself: 7.0 and '7' it does."""
+    number = f"CAST({name} AS INTEGER)"
+    whole = [f"typeof({name}) = 'integer'"]
+    if "real" in found.storage:
+        whole.append(
+            f"typeof({name}) = 'real' AND {cell} = {number} AND {cell} BETWEEN -{MAX_EXACT_FLOAT} AND {MAX_EXACT_FLOAT}"
+        )
+    if "text" in found.storage:
+        whole.append(f"typeof({name}) = 'text' AND {cell} = CAST({number} AS TEXT)")
+    odd = [f"{name} IS NOT NULL AND NOT ({' OR '.join(whole)})"]
     bits = INTEGER_BITS[cleaner.column.type]
     if cleaner.is_key and cleaner.column.positive:
-        odd.append(f"{cell} <= 0")
+        odd.append(f"{number} <= 0")
     elif bits < 63:
-        odd.append(f"{cell} < -{1 << bits}")
+        odd.append(f"{number} < -{1 << bits}")
     if bits < 63:
-        odd.append(f"{cell} > {(1 << bits) - 1}")
+        odd.append(f"{number} > {(1 << bits) - 1}")
     return " OR ".join(odd)

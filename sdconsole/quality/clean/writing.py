@@ -19,8 +19,10 @@ from pathlib import Path
 from sdconsole.contract.model import Contract, Table
 from sdconsole.errors import OperationFailed, SourceRefused, UsageError
 from sdconsole.quality.clean.audit import AuditTrail
+from sdconsole.quality.clean.copy_way import attach_snapshot
 from sdconsole.quality.clean.quarantine import (
     QUARANTINE,
+    Waiting,
     carry_over,
     create_quarantine,
     is_quarantine,
@@ -28,11 +30,10 @@ from sdconsole.quality.clean.quarantine import (
     quarantined_rows,
 )
 from sdconsole.quality.clean.report import CleanReport, TableReport
-from sdconsole.quality.clean.table_cleaner import Run, TableCleaner, create_table
-from sdconsole.quality.clean.table_writer import attach_snapshot
+from sdconsole.quality.clean.stored_forms import create_table
+from sdconsole.quality.clean.table_cleaner import Run, TableCleaner
 from sdconsole.quality.dates.reading import DATE_FORMAT, date_reader
 from sdconsole.quality.drift.shape import deployed_tables
-from sdconsole.quality.lane import Lane
 from sdconsole.quality.profile.model import Profile
 from sdconsole.quality.same_bytes import same_bytes
 from sdconsole.quality.scratch import hurry, scratch_database
@@ -79,8 +80,9 @@ def clean_database(
 
         def fill(connection: sqlite3.Connection) -> CleanReport:
             attached = attach_snapshot(connection, snapshot, source)
-            run = Run(contract, profile.orders, dates, run_id, stamp, snapshot if attached else None, audit)
-            tables, carried = _Filling(source, connection, run, profile, snapshot, progress).fill()
+            run = Run(contract, profile.orders, dates, snapshot if attached else None, audit)
+            waiting = Waiting(connection, run_id, stamp)
+            tables, carried = _Filling(source, connection, run, waiting, profile, snapshot, progress).fill()
             filled = CleanReport(run_id, str(output), dry_run, tables, carried, time.monotonic() - started)
             if inspect is not None:
                 inspect(connection, filled)
@@ -129,6 +131,7 @@ class _Filling:
     source: sqlite3.Connection
     connection: sqlite3.Connection
     run: Run
+    waiting: Waiting
     profile: Profile
     snapshot: Path
     progress: Callable[[int, int | None], None]
@@ -139,17 +142,17 @@ class _Filling:
         deployed = deployed_tables(self.run.contract, self.profile)
         tables = tuple(table for table in deployed if table.name != QUARANTINE)
         create_quarantine(self.connection)
-        carried = carry_over(self.source, self.connection) if is_quarantine(catalog) else 0
-        first_id = last_id(self.connection)
+        brought = is_quarantine(catalog)
         digest = self.profile.digest if self.run.attached else ""
-        with same_bytes(self.snapshot, digest, self.source), Lane() as lane:
-            reports = self._clean(tables, catalog, lane, first_id, proven=bool(digest))
+        with same_bytes(self.snapshot, digest, self.source):
+            reports = self._clean(tables, catalog, proven=bool(digest))
+        carried = carry_over(self.source, self.connection) if brought else 0
+        first_id = last_id(self.connection)
+        self.waiting.store()
         self._check_accounts(catalog, reports, first_id)
         return reports, carried
 
-    def _clean(
-        self, tables: tuple[Table, ...], catalog: Catalog, lane: Lane, first_id: int, *, proven: bool
-    ) -> tuple[TableReport, ...]:
+    def _clean(self, tables: tuple[Table, ...], catalog: Catalog, *, proven: bool) -> tuple[TableReport, ...]:
         stored = {table.name: catalog.table(table.name) for table in tables}
         counted = {table.name: table.rows for table in self.profile.tables}
         total = sum(counted.get(found.name, 0) for found in stored.values() if found is not None)
@@ -168,7 +171,7 @@ class _Filling:
                 self.progress(before + rows, total)
 
             known = self.profile.table(found.name) if proven else None
-            cleaner = TableCleaner(self.run, table, found, self.source, self.connection, lane, first_id, known)
+            cleaner = TableCleaner(self.run, table, found, self.source, self.connection, self.waiting, known)
             reports.append(cleaner.clean(report_rows))
             done += reports[-1].rows_in
             self.progress(done, total)

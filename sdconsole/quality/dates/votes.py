@@ -6,6 +6,7 @@ calendar has prove nothing. Nothing is guessed: without evidence the order is AM
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ from sdconsole.quality.dates.reading import IMPOSSIBLE, DateReader, DateShape, P
 from sdconsole.quality.profile.date_spans import DayTally, PlainClock, Span, plain_clock
 
 _AMBIGUOUS_TEXTS = 20
+_CANONICAL_OUTLINE = re.compile(".{4}-..-.. ..:..:..", re.DOTALL).fullmatch
 
 
 class Votes:
@@ -35,6 +37,8 @@ class Votes:
         """The corrupt values that are written as dates, such as 31/02/2025."""
         self.canonical = 0
         """Cells that are already what the clean file holds."""
+        self.mimics = 0
+        """Cells that have the outline of those, such as 2025-02-31 08:00:00, and are none."""
         self.missing = 0
         self.tokens = 0
         self.ambiguous_texts: list[str] = []
@@ -56,6 +60,8 @@ class Votes:
         if moment is not None:
             if shape is DateShape.ISO and parsed.text == value:
                 self.canonical += count
+            else:
+                self._look_at_outline(value, count)
             self._certain.add(moment, count, self._reader)
             if evidence is DateOrder.DMY:
                 self.day_first += count
@@ -70,6 +76,7 @@ class Votes:
                 if reading is not None:
                     span.add(reading, count, self._reader)
         elif shape is DateShape.CORRUPT:
+            self._look_at_outline(value, count)
             self.corrupt += count
             self.impossible += count if IMPOSSIBLE in flags else 0
         elif shape is DateShape.TOKEN:
@@ -79,6 +86,10 @@ class Votes:
         for flag in flags:
             self.flags[flag] += count
         return parsed
+
+    def _look_at_outline(self, value: object, count: int) -> None:
+        if isinstance(value, str) and _CANONICAL_OUTLINE(value):
+            self.mimics += count
 
     def take_canonical(self, tally: dict[str, int]) -> int:
         """Moves the values that are already canonical out of `tally` (value -> cells); returns their cells.
@@ -131,6 +142,7 @@ class Votes:
                 clocks[tail] = clock
             found.clocks[tail] = count
             taken.append(text)
+            self._look_at_outline(text, count)
         if len(taken) == len(tally):
             tally.clear()
         for text in taken if tally else ():

@@ -142,6 +142,7 @@ def _table_profile(whole: Part, facts: Mapping[str, Sequence[PartFacts]]) -> Tab
         duplicate_rows=keyed.duplicate_rows,
         key_missing=keyed.key_missing,
         key_samples=keyed.key_samples,
+        rows_sharing_a_key=keyed.rows_sharing_a_key,
         candidate_keys=candidates,
         references=tuple(
             _reference_profile(reference, children, facts.get(reference.table, ()))

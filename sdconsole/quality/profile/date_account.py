@@ -59,6 +59,7 @@ class DateAccount:
             unresolved=votes.unresolved,
             against_answer=votes.against_answer,
             canonical=votes.canonical,
+            mimics=votes.mimics,
             fixable=votes.fixable,
             corrupt=values - votes.dated,
             impossible=votes.impossible,

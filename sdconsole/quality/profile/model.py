@@ -113,6 +113,8 @@ class DateFacts:
     against_answer: int
     canonical: int
     """Already 'YYYY-MM-DD HH:MM:SS'."""
+    mimics: int
+    """Cells with the outline of that, such as 2025-02-31 08:00:00, that are no canonical moment."""
     fixable: int
     corrupt: int
     impossible: int
@@ -251,6 +253,8 @@ class TableProfile:
     """Rows where a part of the key is missing."""
     key_samples: tuple[str, ...]
     """Some key values that occur more than once."""
+    rows_sharing_a_key: tuple[int, ...] | None
+    """SQLite's numbers of all rows whose key another row has too; None for too many, or a table without numbers."""
     candidate_keys: tuple[str, ...]
     references: tuple[ReferenceProfile, ...]
     rows_with_corrupt_date: int

@@ -72,6 +72,7 @@ class PartFacts:
     duplicate_rows: int
     key_missing: int
     key_samples: tuple[str, ...]
+    rows_sharing_a_key: tuple[int, ...] | None
     children: Mapping[str, array[int]]
     parents: Mapping[str, array[int]]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from sdconsole.contract.model import Column, Contract, DateOrder, Kind
 from sdconsole.quality.dates.reading import DateReader, DateShape
@@ -25,6 +26,7 @@ _MOST_CHUNK_ROWS = 256
 _FEWEST_CHUNK_ROWS = 16
 _CHUNK_CHARACTERS = 4_000_000
 _KEY_SAMPLES = 3
+_MOST_SHARING_ROWS = 20_000
 
 Cells = tuple[object, ...]
 
@@ -111,9 +113,24 @@ class TablePass:
             duplicate_rows=repeated,
             key_missing=key_missing,
             key_samples=self._key_samples(connection, positions) if positions and self._setting.sample_count else (),
+            rows_sharing_a_key=self._rows_sharing_a_key(connection, repeated),
             children={name: codes.codes for name, codes in self._children.items()},
             parents={name: codes.codes for name, codes in self._parents.items()},
         )
+
+    def _rows_sharing_a_key(self, connection: sqlite3.Connection, repeated: int) -> tuple[int, ...] | None:
+        """Named, so that cleaning need not compare all keys again."""
+        rowid = self._source.rowid_name
+        if self._keys is None or rowid is None:
+            return None
+        positions = self._keys.sharing(_MOST_SHARING_ROWS) if repeated else []
+        if not positions:
+            return None if positions is None else ()
+        numbers = connection.execute(f"SELECT {rowid} FROM {quote(self._source.name)} NOT INDEXED")  # noqa: S608
+        chosen = bytearray(self._rows)
+        for position in positions:
+            chosen[position] = 1
+        return tuple(number for (number,) in compress(numbers, chosen))
 
     def _begin(self) -> None:
         self._passes = [

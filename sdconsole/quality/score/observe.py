@@ -15,7 +15,7 @@ from pathlib import Path
 from sdconsole.contract.model import Contract, DateOrder, Kind, Table
 from sdconsole.quality.clean.columns import ColumnCleaner, column_cleaners
 from sdconsole.quality.clean.quarantine import Entry, add_entries, create_quarantine, storable
-from sdconsole.quality.clean.table_cleaner import create_table, rowid_name
+from sdconsole.quality.clean.stored_forms import create_table, rowid_name
 from sdconsole.quality.dates.reading import DateReader
 from sdconsole.quality.outcome import Outcome
 from sdconsole.quality.raw_rows import Chunk, read_chunks

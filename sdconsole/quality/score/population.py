@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sdconsole.contract.model import Table
 from sdconsole.quality.clean.quarantine import QUARANTINE
-from sdconsole.quality.clean.table_cleaner import rowid_name
+from sdconsole.quality.clean.stored_forms import rowid_name
 from sdconsole.quality.outcome import Fault
 from sdconsole.source.catalog import quote
 

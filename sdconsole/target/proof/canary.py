@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from sdconsole.contract.model import Reference, Table
 from sdconsole.errors import UsageError
-from sdconsole.quality.clean.table_cleaner import create_table, rowid_name
+from sdconsole.quality.clean.stored_forms import create_table, rowid_name
 from sdconsole.source.catalog import count_rows, quote
 from sdconsole.source.open import new_file, refuse_same_file
 from sdconsole.target.load.clean_file import open_clean, select_columns
