@@ -25,11 +25,26 @@ def artifact(name: str, path: Path) -> Artifact:
     return Artifact(name, str(path), path.stat().st_size, file_sha256(path))
 
 
+_OF_THE_DATA = frozenset({"samples", "ambiguous_samples", "points"})
+
+
 def write_json(ctx: Context, name: str, document: Mapping[str, Any]) -> Artifact:
-    """`<name>.json` in the run's folder."""
+    """`<name>.json` in the run's folder; without samples its lists of single values are empty."""
+    if ctx.deployment.settings.no_samples:
+        document = without_samples(document)
     path = ctx.deployment.folder / f"{name}.json"
     write_private(path, json.dumps(document, ensure_ascii=False, allow_nan=False).encode())
     return artifact(name, path)
+
+
+def without_samples(part: Any) -> Any:
+    """The same document with every list of values of the data empty."""
+    if isinstance(part, Mapping):
+        return {
+            name: [] if name in _OF_THE_DATA and isinstance(value, list | tuple) else without_samples(value)
+            for name, value in part.items()
+        }
+    return [without_samples(one) for one in part] if isinstance(part, list | tuple) else part
 
 
 def write_tables(ctx: Context, tables: tuple[Table, ...]) -> Artifact:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -108,10 +108,24 @@ def load_version(
     prefix = "canary " if canary else ""
     with Indexing(ctx, version, tables, task=f"{prefix}indexes") as indexing:
         work = _Work(ctx, connection, order, pieces, indexing, spread.sessions, prefix)
-        with LoaderPool(min(spread.processes, len(pieces)) - 1, order) as pool:
+        with _rows_unnamed(settings.no_samples), LoaderPool(min(spread.processes, len(pieces)) - 1, order) as pool:
             pool.load(pieces, work, work.loader(pool))
         skipped = indexing.finish(spread.sessions)
     return Loaded(row, {table.name: work.loaded[table.name] for table in tables}, skipped)
+
+
+@contextmanager
+def _rows_unnamed(wanted: bool) -> Iterator[None]:
+    """Where wanted, a refused row is told of without its key and its value."""
+    try:
+        yield
+    except OperationFailed as failure:
+        if not wanted or failure.slug not in ("value", "constraint"):
+            raise
+        cause = "which row and which value is left out, as the settings say (no_samples)"
+        raise OperationFailed(
+            failure.slug, failure.message, cause=cause, state=failure.state, next_step=failure.next_step
+        ) from None
 
 
 class _Work:

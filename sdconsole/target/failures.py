@@ -1,7 +1,8 @@
 """Turns what PostgreSQL and libpq say into this product's errors, by SQLSTATE where there is one, else by text.
 
 A lost connection and "too many clients" carry no SQLSTATE (libpq does not pass it on). Only the primary message is
-shown: DETAIL and CONTEXT quote whole rows. Never shows a password, whatever libpq quotes from a connection string.
+shown: DETAIL and CONTEXT quote whole rows; a value that the server could not read is left out of it. Never shows a
+password, whatever libpq quotes from a connection string.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ _REFUSALS: Final = (
     ),
 )
 
+_VALUE: Final = re.compile(r'(?<!encoding )".*"', re.DOTALL)
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _OTHER_REFUSAL: Final = _refusal(
     "connection-failed",
@@ -199,7 +201,7 @@ _BY_SQLSTATE: Final = {
 def _without_sqlstate(error: psycopg.Error, cause: str) -> SdconsoleError:
     if isinstance(error, psycopg.DataError):
         slug, message, next_step = _BY_SQLSTATE["22"]
-        return OperationFailed(slug, message, cause=cause, next_step=next_step)
+        return OperationFailed(slug, message, cause=_VALUE.sub('"..."', cause), next_step=next_step)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _connection_lost(cause)
     return OperationFailed(
@@ -223,6 +225,8 @@ def _cause(error: psycopg.Error) -> str:
     primary = error.diag.message_primary
     if primary is None:
         return _one_line(str(error))
+    if (error.sqlstate or "")[:2] == "22":
+        primary = _VALUE.sub('"..."', primary)  # it quotes a cell; what follows the first quote may be any part of it
     place = [
         f"{label} {name}"
         for label, name in (

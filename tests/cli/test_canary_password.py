@@ -1,10 +1,13 @@
-"""A password sent down every way that can fail is in no output, journal, log, report or process list."""
+"""A password sent down every way that can fail is in no output, journal, log, report or process list; nor, where
+samples are off, is any value of the data."""
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -12,7 +15,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.cli.conftest import Cli, Ended
+from tests.cli.conftest import Cli, Ended, MakeExport
 from tests.conftest import Database
 
 CANARY = "Kanari3n+v0gel"
@@ -99,3 +102,69 @@ def test_a_run_on_a_password_that_a_gate_stops_keeps_it_to_itself(
 def test_the_search_finds_a_canary_where_there_is_one(cli: Cli) -> None:
     (cli.folder / "log").write_text(f"password={CANARY}")
     assert leaks(cli, Ended(0, CANARY, "")) == ["stdout", str(cli.folder / "log")]
+
+
+SECRET = "Kanariengeheimnis77"
+"""A value of the data."""
+SPOILS = """
+CREATE FUNCTION public.spoil() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity LIKE 'servicedesk_v%.timesheets') THEN
+        EXECUTE (SELECT format({change!r}, object_identity) FROM pg_event_trigger_ddl_commands()
+            WHERE object_identity LIKE 'servicedesk_v%.timesheets');
+    END IF;
+END $$;
+CREATE EVENT TRIGGER spoil ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.spoil();
+"""
+"""The table of the timesheets changes the moment it is made, so that the server refuses what is loaded into it."""
+
+
+@pytest.fixture
+def telling(make_export: MakeExport) -> Path:
+    """An export that holds the secret in texts, in a key, in a date and in a state that nobody knows."""
+    path = make_export(rows=1_000)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE comments SET comment_text = ? || ' ' || comment_text", [SECRET])
+        database.execute('UPDATE tickets SET "TKT-Title" = ? || "TKT-Title", "TKT-Description" = ?', [SECRET, SECRET])
+        some = '"TKT-Ticket ID" IN (SELECT "TKT-Ticket ID" FROM tickets LIMIT 3)'
+        database.execute(
+            f'UPDATE tickets SET "TKT-Status" = ?, "TKT-Closure Date" = ?, "TKT-Team" = ? WHERE {some}', [SECRET] * 3
+        )
+        database.execute("UPDATE comments SET ticket_id = ?, comment_type = ? WHERE rowid % 200 = 0", [SECRET, SECRET])
+        database.execute('UPDATE timesheets SET "TS-User Username" = ? || "TS-User Username"', [SECRET])
+        database.execute('UPDATE timesheets SET "TS-Date" = ? WHERE rowid % 200 = 0', [f"31/02/2025 {SECRET}"])
+    return path
+
+
+def told(folder: Path, *texts: str) -> list[str]:
+    """Where the secret can be read, but for what holds the data themselves: copies, rows set aside, the profile."""
+    data = {"quarantine.csv", "profile.json"}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".db", ".dump")]
+    files = [path for path in files if path.name not in data]
+    found = [str(path) for path in files if SECRET.encode() in path.read_bytes()]
+    return found + [text for text in texts if SECRET in text]
+
+
+def test_without_samples_no_value_of_the_data_is_told_whatever_fails(cli: Cli, telling: Path, pg: Database) -> None:
+    cli.environment |= {"SDCONSOLE_DSN": pg.dsn, "SDCONSOLE_LOG_LEVEL": "debug", "SDCONSOLE_NO_SAMPLES": "true"}
+    fast = ("deploy", str(telling), "--yes", "--confirm", "servicedesk", "--mode", "simple", "--min-quality")
+    ended = cli(*fast, "100")
+    assert ended.code == 5, ended.err
+    assert told(cli.folder, ended.out, ended.err) == []
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        for change in (
+            'ALTER TABLE %s ADD CHECK ("TS-User Username" IS NULL)',
+            'ALTER TABLE %s ALTER COLUMN "TS-User Username" TYPE integer USING NULL',
+        ):
+            admin.execute(SPOILS.format(change=change).encode())
+            ended = cli(*fast, "10", "--json")
+            admin.execute(b"DROP EVENT TRIGGER spoil; DROP FUNCTION public.spoil")
+            assert ended.code != 0
+            assert ended.json["error"]["slug"] in ("constraint", "value"), ended.err
+            assert told(cli.folder, ended.out, ended.err) == []
+    for command in (
+        ("score", str(telling), "--junit", "rules.xml"),
+        ("profile", str(telling)),
+        ("report", "--format", "md"),
+    ):
+        ended = cli(*command)
+        assert told(cli.folder, ended.out, ended.err) == [], command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import struct
@@ -9,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -288,6 +290,9 @@ def test_failures_in_the_middle_of_the_work_are_told_apart(pg: Database, login: 
         connection.execute("SELECT 1")
         connection.execute("SELECT 1")
 
+    def reads_number(text: str, connection: psycopg.Connection) -> None:
+        connection.execute("SELECT %s::text::int", (text,))
+
     slow = failure(times_out)
     assert isinstance(classify(slow), DeadlineExceeded)
     assert isinstance(classify(slow, cancelled=True), Interrupted)
@@ -296,6 +301,10 @@ def test_failures_in_the_middle_of_the_work_are_told_apart(pg: Database, login: 
     assert lost.slug == "connection-lost"
     denied = classify(failure(lambda connection: connection.execute("CREATE SCHEMA x"), login))
     assert denied.slug == "privilege"
+    for text in ("Kanari", 'with "quotes" and\nlines Kanari', "99999999999"):
+        unread = classify(failure(partial(reads_number, text)))
+        assert (type(unread), unread.slug) == (OperationFailed, "value")
+        assert not {"Kanari", "99999999999"} & set(re.findall(r"\w+", unread.cause)), unread.cause
     nul = classify(failure(lambda connection: connection.execute("SELECT %s::text", ("a\0b",))))
     assert (type(nul), nul.slug) == (OperationFailed, "value")
 
