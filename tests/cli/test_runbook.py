@@ -7,9 +7,12 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from importlib import resources
 from pathlib import Path
 
 import psycopg
@@ -24,6 +27,7 @@ from sdconsole.runbook.library import find, shipped
 from sdconsole.runbook.parse import parse, read_text
 from sdconsole.runbook.record import read_record
 from sdconsole.runbook.walk_state import WalkState
+from sdconsole.service import prepare_resume
 from sdconsole.service.walking import load_walk, prepare_walk
 from tests.cli.conftest import Cli, Inside, MakeExport, listing
 from tests.cli.library_runs import LIVE, contents, deployed, settings_of, states
@@ -272,6 +276,30 @@ def test_a_rehearsal_writes_its_rto_into_the_ledger_and_the_record(
         check_sums(folder_of(cli, run["run"]))
 
 
+def with_a_column(folder: Path, source: Path) -> Path:
+    """Adds a column to the export, and to a contract of one's own as a number."""
+    with closing(sqlite3.connect(source)) as export:
+        export.execute('ALTER TABLE tickets ADD COLUMN "TKT-Region" TEXT')
+        export.execute('UPDATE tickets SET "TKT-Region" = CAST(rowid % 7 AS TEXT)')
+        export.commit()
+    known = resources.files("sdconsole.contract").joinpath("servicedesk.toml").read_text()
+    last = '    { name = "TKT-Group",'
+    assert known.count(last) == 1
+    path = folder / "own.toml"
+    path.write_text(known.replace(last, f'    {{ name = "TKT-Region", type = "bigint" }},\n{last}'))
+    return path
+
+
+def types_of(pg: Database, column: str) -> list[str]:
+    """What readers see of a column of tickets."""
+    with psycopg.connect(pg.dsn) as connection:
+        found = connection.execute(
+            "SELECT data_type FROM information_schema.columns WHERE table_schema = %s AND column_name = %s",
+            [LIVE, column],
+        ).fetchall()
+    return [kind for (kind,) in found]
+
+
 def test_the_runbooks_around_a_deployment_are_executed_one_after_the_other(
     cli: Cli, make_export: MakeExport, pg: Database, settings: sdconsole.Settings
 ) -> None:
@@ -306,6 +334,13 @@ def test_the_runbooks_around_a_deployment_are_executed_one_after_the_other(
     restored = walked(settings, "restore", backup=dumps[-1].name)
     assert restored.verdict is Verdict.OK, restored.ended
     assert contents(pg.dsn, restored.ends[0].version or "").keys() == before.keys()
+    own = settings_of(cli.folder, pg.dsn, contract=with_a_column(cli.folder, Path(source)))
+    wider = walked(own, "schema-change", source=source, table="tickets", column="TKT-Region")
+    assert wider.verdict is Verdict.OK, wider.ended
+    assert "bigint" not in types_of(pg, "TKT-Region"), "readers see the old columns until somebody switches"
+    with prepare_resume(own, wider.runs[1], until=StageName.VERIFY) as run:
+        assert run.execute(sdconsole.FlagGate("ann", confirm=LIVE)).verdict is Verdict.OK
+    assert types_of(pg, "TKT-Region") == ["bigint"]
     for name in ("weekly-checks", "monitoring", "best-practices", "escalation", "troubleshooting"):
         state = walked(settings, name)
         assert state.verdict is Verdict.OK, (name, state.ended)

@@ -126,6 +126,12 @@ def test_the_tests_notice_a_rule_that_does_not_fire(tmp_path: Path) -> None:
     assert "ETL_Quality_Gate_Failed critical fires" in ended.stdout + ended.stderr
 
 
+def test_the_monitoring_guide_names_every_alert_and_no_other() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "runbooks" / "monitoring.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:ETL|Dashboard)_\w+)`", guide))
+    assert named == {alert.name for alert in alerts.load_alerts()}
+
+
 def test_every_series_that_a_document_names_is_exposed_with_those_labels() -> None:
     root = Path(__file__).resolve().parents[2]
     texts = [path.read_text(encoding="utf-8") for path in (root / "README.md", *(root / "runbooks").glob("*.md"))]

@@ -10,13 +10,19 @@ from sdconsole import service
 from sdconsole.config import load_settings
 from sdconsole.errors import UsageError
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.console import Opening, open_console
 from sdconsole.interfaces.cli.output import write_json, write_result
 from sdconsole.interfaces.terminal import look_at_terminal
 
-AnyRun = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest run.")]
+AnyRun = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest run.", autocompletion=complete_runs)
+]
 ActiveRun = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest that is being executed.")
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run id; default: the newest that is being executed.", autocompletion=complete_runs
+    ),
 ]
 
 

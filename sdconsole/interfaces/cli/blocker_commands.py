@@ -11,6 +11,7 @@ from sdconsole import service
 from sdconsole.config import Settings, load_settings
 from sdconsole.errors import UsageError
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import table, write_json, write_result
 from sdconsole.interfaces.cli.progress import duration_text
 from sdconsole.interfaces.safe_text import safe_text
@@ -18,7 +19,11 @@ from sdconsole.target.live.blockers import Blocker
 
 Run = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run id: look at its target; default: the run that is at work here."),
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run id: look at its target; default: the run that is at work here.",
+        autocompletion=complete_runs,
+    ),
 ]
 Cancel = Annotated[
     int | None, typer.Option("--cancel", metavar="PID", help="Cancel what this session runs; its work is undone.")

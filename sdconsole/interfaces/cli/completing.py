@@ -21,6 +21,11 @@ def _offered(find: Callable[[Settings], Iterable[str]]) -> Callable[[str], list[
     return complete
 
 
+def complete_one_of(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """Of words that are known beforehand."""
+    return _offered(lambda _settings: words)
+
+
 complete_runs = _offered(lambda settings: (run.run_id for run in runs.list_runs(settings.state_dir)))
 complete_versions = _offered(
     lambda settings: (run.version for run in runs.list_runs(settings.state_dir) if run.version is not None)

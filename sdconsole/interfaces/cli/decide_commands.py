@@ -14,6 +14,7 @@ from sdconsole.core.events import Waiting
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import UsageError, Verdict
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.date_options import DateFormats
 from sdconsole.interfaces.cli.execute import execute, gate_of, require_confirmation
 from sdconsole.interfaces.cli.options import RunOptions
@@ -24,7 +25,10 @@ from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.service import decisions
 
-HeldRun = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest that waits.")]
+HeldRun = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run id; default: the newest that waits.", autocompletion=complete_runs),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import typer
 from sdconsole.config import load_settings
 from sdconsole.core.model import StageName, checked_run_id
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import write_result
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.observe.log_record import RUN_FINISHED
@@ -33,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run; default: all.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Only this run; default: all.", autocompletion=complete_runs)
+    ] = None,
     level: Annotated[LogLevel, typer.Option("--level", help="This level and above.")] = LogLevel.DEBUG,
     stage: Annotated[StageName | None, typer.Option("--stage", help="Only this stage.")] = None,
     follow: Annotated[

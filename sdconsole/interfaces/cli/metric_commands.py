@@ -18,6 +18,7 @@ from sdconsole.config import load_settings
 from sdconsole.errors import CheckFailed, GateFailed, SdconsoleError, UsageError
 from sdconsole.interfaces.cli import metric_text as text
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_versions
 from sdconsole.interfaces.cli.output import show_error, table, write_json, write_message, write_result
 from sdconsole.quality.clean.quarantine import safe_cell
 from sdconsole.service import metrics as service
@@ -153,8 +154,12 @@ def metrics_sql(
 
 @metrics_app.command("compare")
 def metrics_compare(
-    before: Annotated[str, typer.Argument(metavar="[BEFORE]", help="live, candidate or a version.")] = service.LIVE,
-    after: Annotated[str, typer.Argument(metavar="[AFTER]", help="live, candidate or a version.")] = service.CANDIDATE,
+    before: Annotated[
+        str, typer.Argument(metavar="[BEFORE]", help="live, candidate or a version.", autocompletion=complete_versions)
+    ] = service.LIVE,
+    after: Annotated[
+        str, typer.Argument(metavar="[AFTER]", help="live, candidate or a version.", autocompletion=complete_versions)
+    ] = service.CANDIDATE,
     max_metric_change: Annotated[
         float | None,
         typer.Option("--max-metric-change", min=0, metavar="PERCENT", help="Exit 5 when a metric moves more."),

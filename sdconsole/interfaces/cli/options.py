@@ -14,7 +14,7 @@ import typer
 
 from sdconsole.core.model import Mode, StageName
 from sdconsole.core.plan import DEPLOY_STAGES, restore_plan
-from sdconsole.interfaces.cli.completing import complete_runs, complete_targets
+from sdconsole.interfaces.cli.completing import complete_one_of, complete_runs, complete_targets
 from sdconsole.interfaces.cli.progress import ProgressMode
 
 
@@ -131,6 +131,7 @@ Until = Annotated[
         "--until",
         metavar="STAGE",
         parser=_one_of(DEPLOY_STAGES),
+        autocompletion=complete_one_of(DEPLOY_STAGES),
         help=f"Stop after this stage: {', '.join(DEPLOY_STAGES)}.",
     ),
 ]
@@ -140,6 +141,7 @@ UntilRestored = Annotated[
         "--until",
         metavar="STAGE",
         parser=_one_of((*DEPLOY_STAGES, StageName.RESTORE)),
+        autocompletion=complete_one_of((*DEPLOY_STAGES, StageName.RESTORE)),
         help=f"Stop after this stage: of a dump {', '.join(restore_plan().stages)}; of an export's copy as in deploy.",
     ),
 ]

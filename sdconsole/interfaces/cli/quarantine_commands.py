@@ -11,6 +11,7 @@ import typer
 from sdconsole.config import load_settings
 from sdconsole.errors import UsageError
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
 from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.quality.clean.quarantine import export_csv, findings, read_entries
@@ -22,7 +23,10 @@ quarantine_app = typer.Typer(no_args_is_help=True, help="Rows and values that we
 
 _CELL = 48
 RunWithQuarantine = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest run that cleaned an export.")
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run id; default: the newest run that cleaned an export.", autocompletion=complete_runs
+    ),
 ]
 
 

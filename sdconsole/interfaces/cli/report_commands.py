@@ -10,6 +10,7 @@ import typer
 from sdconsole.config import Settings, load_settings
 from sdconsole.errors import CheckFailed
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.look_commands import runs_app
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
 from sdconsole.report.compare import Difference, Value
@@ -18,7 +19,9 @@ from sdconsole.service import reporting
 from sdconsole.service.reporting import ReportFormat
 from sdconsole.source.open import check_output, new_file
 
-NewestRun = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest run.")]
+NewestRun = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the newest run.", autocompletion=complete_runs)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -81,8 +84,8 @@ def _check(settings: Settings, run: str, *, json: bool) -> None:
 
 
 def runs_diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A run id.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another run id.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="A run id.", autocompletion=complete_runs)],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another run id.", autocompletion=complete_runs)],
     json: opt.Json = False,
     state_dir: opt.StateDir = None,
 ) -> None:

@@ -11,9 +11,13 @@ from sdconsole import service
 from sdconsole.config import load_settings
 from sdconsole.errors import UsageError
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import write_message, write_result
 
-Run = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run id to open; default: the list of runs.")]
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run id to open; default: the list of runs.", autocompletion=complete_runs),
+]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 = any free one.")]
 Control = Annotated[
     bool, typer.Option("--allow-control", help="Tabs may answer, pause and give up runs; without it they only look.")

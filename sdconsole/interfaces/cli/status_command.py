@@ -19,6 +19,7 @@ from sdconsole.config import Settings, load_settings
 from sdconsole.core.projection import StageState
 from sdconsole.errors import Verdict
 from sdconsole.interfaces.cli import options as opt
+from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.output import write_json, write_message, write_next, write_result
 from sdconsole.interfaces.cli.progress import HEARTBEAT_SECONDS, blocked_lines, duration_text, work_text
 from sdconsole.interfaces.exit_codes import exit_code
@@ -26,7 +27,10 @@ from sdconsole.interfaces.safe_text import safe_text
 from sdconsole.service import Seen, upkeep
 
 Run = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="A run id; default: the run at work, else the newest.")
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run id; default: the run at work, else the newest.", autocompletion=complete_runs
+    ),
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the run until it ends; the exit code is the run's.")]
 
