@@ -9,9 +9,12 @@ from typing import Any
 from sdconsole.core.runs import RunRequest
 from sdconsole.core.safe_text import safe_text
 from sdconsole.report.model import Report
+from sdconsole.report.numbers import number, signed
 
 Value = str | float | int | None
 _FACTS = frozenset({"kind", "source", "source digest", "target", "operator"})
+_SHOWN = 48
+"""Characters of a text; of a longer one beginning and end."""
 _NOT_COMPARED = frozenset({"state_dir", "targets"})
 
 
@@ -30,6 +33,13 @@ class Difference:
         one, other = self.before, self.after
         return other - one if isinstance(one, int | float) and isinstance(other, int | float) else None
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Before, after and change as a table shows them; "-" for what is not on record."""
+        digits = 2 if any(isinstance(value, float) for value in (self.before, self.after)) else 0
+        change = signed(self.change, digits=digits) if self.change is not None else ""
+        return _shown(self.before, digits), _shown(self.after, digits), change
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict."""
         return {
@@ -39,6 +49,14 @@ class Difference:
             "after": self.after,
             "change": self.change,
         }
+
+
+def _shown(value: Value, digits: int) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN else f"{value[:20]}…{value[-26:]}"
+    return number(value, digits=digits)
 
 
 def differences(before: Report, after: Report, asked: tuple[RunRequest, RunRequest]) -> tuple[Difference, ...]:

@@ -106,6 +106,7 @@ def _judged(result: MetricResult, budget_seconds: float) -> tuple[CheckStatus, s
     if result.status is MetricStatus.NO_DATA:
         return CheckStatus.INFO, result.reason or "no rows to say anything about"
     shown = f"{result.value:,.2f} {result.metric.unit}" if result.value is not None else "an answer"
+    detail = f"{shown}, n = {result.n:,}, in {took}"
     if result.duration_seconds > budget_seconds:
-        return CheckStatus.WARN, f"{shown} in {took}, the budget is {budget_seconds * 1000:.0f} ms"
-    return CheckStatus.PASS, f"{shown}, n = {result.n:,}, in {took}"
+        return CheckStatus.WARN, f"{detail}, the budget is {budget_seconds * 1000:.0f} ms"
+    return CheckStatus.PASS, detail

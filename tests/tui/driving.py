@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
@@ -23,6 +23,15 @@ from tests.tui.scripted import MakeReady, ScriptedLibrary, ScriptedRun
 PATIENCE_SECONDS = 90.0
 RUN_SECONDS = 180.0
 """For what real stages on a real server need on a busy machine."""
+
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def proves(*action_ids: str) -> Callable[[Test], Test]:
+    """The test does these actions with their keys and asserts what comes of them; another test reads this."""
+    assert action_ids
+    return lambda test: test
 
 
 def terminal(*, unicode: bool = True) -> Terminal:

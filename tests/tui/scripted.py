@@ -37,6 +37,7 @@ from sdconsole.report.compare import Difference
 from sdconsole.runbook.model import Runbook
 from sdconsole.service.attended import Attendance, attend
 from sdconsole.service.dashboards import Figures
+from sdconsole.service.history import PastRun
 from sdconsole.service.mailbox import Mailbox
 from sdconsole.service.orders import Demonstration, Order, ProgressCall, Resumption, Rollback
 from sdconsole.service.preparing import DeployRequest
@@ -275,6 +276,7 @@ class ScriptedLibrary:
     measured: Figures | Exception = field(default_factory=lambda: Figures(None, ()))
     drift: str | None = None
     different: tuple[Difference, ...] = ()
+    past: tuple[PastRun, ...] = ()
 
     given: ScriptedRun | MakeReady | None = None
     attendance: Attendance | None = None
@@ -382,7 +384,11 @@ class ScriptedLibrary:
     def keep_log(self, run_id: str, text: str) -> Path:
         return self._service.keep_log(run_id, text)
 
+    def past_runs(self) -> tuple[PastRun, ...]:
+        return self.past
+
     def compare(self, before: str, after: str) -> tuple[Difference, ...]:
+        self.asked_for.append(f"compare {before} {after}")
         return self.different
 
     def runbooks(self) -> tuple[Runbook, ...]:

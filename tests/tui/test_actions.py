@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from pathlib import Path
 
@@ -12,18 +13,18 @@ from sdconsole.core.events import RunStarted
 from sdconsole.core.model import Mode, RunKind, StageName
 from sdconsole.core.plan import deploy_plan, stage_plan
 from sdconsole.core.projection import RunState
+from sdconsole.interfaces.tui.action import Action
 from sdconsole.interfaces.tui.action_bar import ActionBar
-from sdconsole.interfaces.tui.actions import ACTIONS, action, available_here
+from sdconsole.interfaces.tui.actions import ACTIONS, EVERYWHERE, action, available_here
 from sdconsole.interfaces.tui.commands import deploy_command, run_command
 from sdconsole.interfaces.tui.home import HomeScreen
-from sdconsole.interfaces.tui.situation import Place, Situation
-from tests.tui.driving import begin, console, painted, play, until, until_asked, until_ended, words
+from sdconsole.interfaces.tui.situation import Situation
+from tests.tui.driving import begin, console, painted, play, proves, until, until_asked, until_ended, words
 from tests.tui.scripted import Hold, ScriptedLibrary, ScriptedRun
 
 
 def test_keys_and_ids_are_unique_in_each_place() -> None:
-    places: tuple[Place, ...] = ("home", "run")
-    for place in places:
+    for place in EVERYWHERE:
         here = available_here(Situation(place=place))
         keys = Counter(key for entry in here for key in entry.key.split(","))
         assert keys.most_common(1)[0][1] == 1
@@ -44,6 +45,47 @@ def test_every_action_can_be_done_and_every_reason_is_a_sentence(tmp_path: Path)
         for busy in (True, False):
             reason = entry.why_not(Situation(place="run", busy=busy))
             assert reason == "" or len(reason.split()) > 1
+
+
+Proof = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def proofs() -> dict[str, list[Proof]]:
+    """The tests of this folder, and their parts, that say which action they prove."""
+    found: dict[str, list[Proof]] = {}
+    for path in Path(__file__).parent.glob("*.py"):
+        for test in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(test, Proof):
+                continue
+            for mark in test.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "proves":
+                    for word in mark.args:
+                        found.setdefault(ast.literal_eval(word), []).append(test)
+    return found
+
+
+def pressed(test: Proof) -> set[str]:
+    """The keys that a test presses, one by one or from a list or a word that it goes through."""
+    keys: set[str] = set()
+    for node in ast.walk(test):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pilot.press":
+            keys |= {str(word.value) for word in ast.walk(node) if isinstance(word, ast.Constant)}
+        elif isinstance(node, ast.For) and isinstance(node.iter, ast.Constant):
+            keys |= set(str(node.iter.value))
+    return keys
+
+
+@pytest.mark.parametrize("entry", ACTIONS, ids=lambda entry: entry.id)
+def test_every_action_has_a_test_that_does_it_with_its_key(entry: Action) -> None:
+    tests = proofs().get(entry.id, [])
+    assert tests, f"no test says that it proves the action {entry.id}"
+    for test in tests:
+        assert pressed(test) & set(entry.key.split(",")), f"{test.name} never presses {entry.key}"
+        assert any(isinstance(node, ast.Assert) for node in ast.walk(test))
+
+
+def test_every_proof_is_of_an_action_that_exists() -> None:
+    assert set(proofs()) == {entry.id for entry in ACTIONS}
 
 
 def test_help_and_palette_list_the_registry_with_the_reasons(tmp_path: Path) -> None:
@@ -100,6 +142,7 @@ def test_a_click_in_the_footer_does_what_its_key_does(tmp_path: Path) -> None:
     play(story())
 
 
+@proves("copy")
 def test_y_copies_the_command_that_does_the_same(tmp_path: Path) -> None:
     async def story() -> None:
         async with console(tmp_path, library=ScriptedLibrary(tmp_path)) as (app, pilot):

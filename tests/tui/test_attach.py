@@ -21,7 +21,7 @@ from sdconsole.core.projection import RunState
 from sdconsole.errors import OperationFailed, UsageError, Verdict
 from sdconsole.interfaces.tui.actions import ACTIONS
 from sdconsole.interfaces.tui.console import ConsoleApp
-from tests.tui.driving import console, field, play, until, until_asked, words
+from tests.tui.driving import console, field, play, proves, until, until_asked, words
 from tests.tui.scripted import NEW, Hold, ScriptedLibrary, ScriptedRun, journal_of
 
 RUN = "r-20261121-031500-7f3a"
@@ -61,6 +61,7 @@ def events(folder: Path, kind: type) -> list[object]:
     return [record.event for record in read_journal(journal_of(folder)) if isinstance(record.event, kind)]
 
 
+@proves("approve")
 def test_a_run_of_another_process_moves_on_the_screen_and_is_approved_there(tmp_path: Path) -> None:
     hold, gate = Hold(), Patient()
 
@@ -93,6 +94,7 @@ def test_a_run_of_another_process_moves_on_the_screen_and_is_approved_there(tmp_
     play(story())
 
 
+@proves("pause", "stop")
 def test_a_run_of_another_process_rests_goes_on_and_is_stopped(tmp_path: Path) -> None:
     hold, last, gate = Hold(), Hold(), Patient()
 
@@ -168,6 +170,7 @@ def test_a_wrong_name_from_another_terminal_is_no_confirmation(tmp_path: Path) -
         service.pause_run(settings, via="sdconsole pause")
 
 
+@proves("replay", "faster", "slower")
 def test_a_finished_run_is_played_again_at_a_chosen_speed(tmp_path: Path) -> None:
     ScriptedRun(tmp_path).execute(FlagGate("ada", yes=True, confirm="servicedesk"))
 
@@ -231,6 +234,7 @@ def test_a_read_only_console_looks_and_changes_nothing(tmp_path: Path) -> None:
     assert journal_of(tmp_path).read_bytes() == before
 
 
+@proves("abort")
 def test_a_held_run_that_nobody_executes_is_given_up_from_its_screen(tmp_path: Path) -> None:
     ScriptedRun(tmp_path).execute(FlagGate("ada"))
 

@@ -22,13 +22,16 @@ from sdconsole.errors import CheckFailed, Verdict
 from sdconsole.interfaces.tui.date_review import DateReview
 from sdconsole.interfaces.tui.home import HomeScreen
 from sdconsole.interfaces.tui.run_screen import RunScreen
+from sdconsole.report.compare import Difference
 from sdconsole.service.dashboards import Figures
+from sdconsole.service.history import PastRun
 from sdconsole.service.reviewing import DateQuestion, Reading
 from sdconsole.target.ledger.record import VersionState
 from sdconsole.target.live.versions import VersionRow
-from tests.tui.driving import console, field, painted, play, until, until_asked, until_ended, words
+from tests.tui.driving import console, field, painted, play, proves, until, until_asked, until_ended, words
 from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun
 from tests.tui.test_attach import shows
+from tests.tui.test_history import past
 
 RUN = "r-20261121-031500-7f3a"
 QUESTIONS = (
@@ -54,6 +57,7 @@ def profiled(ctx: StageContext[None]) -> StageResult:
     return StageResult("profiled", artifacts=(Artifact("profile", "/nowhere/profile.json", 1, None),))
 
 
+@proves("dates", "day-first", "month-first", "answer-dates")
 def test_each_open_column_is_answered_and_the_run_is_taken_up_with_the_answers(tmp_path: Path) -> None:
     ScriptedRun(tmp_path).execute(FlagGate("ada"))
 
@@ -73,15 +77,20 @@ def test_each_open_column_is_answered_and_the_run_is_taken_up_with_the_answers(t
             await until(pilot, lambda: "14 values of this column can only be read one way" in words(app))
             assert isinstance(app.screen, DateReview)
             assert app.screen.given == {"tickets.TKT-Due": "MDY"}
+            await pilot.press("d", "up", "d")
+            assert app.screen.given == {"tickets.TKT-Due": "DMY", "timesheets.TS-Date": "DMY"}
+            await pilot.press("up", "m")
             await pilot.press("y")
-            assert app.clipboard == f"sdconsole resume {RUN} --date-format tickets.TKT-Due=MDY"
+            words_of_command = "--date-format tickets.TKT-Due=MDY --date-format timesheets.TS-Date=DMY"
+            assert app.clipboard == f"sdconsole resume {RUN} {words_of_command}"
             await pilot.press("r")
             await until_asked(pilot)
-            assert library.asked_for == [f"resume {RUN} tickets.TKT-Due=MDY"]
+            assert library.asked_for == [f"resume {RUN} tickets.TKT-Due=MDY timesheets.TS-Date=DMY"]
 
     play(story())
 
 
+@proves("history", "rollback-to", "back")
 def test_any_kept_version_is_given_back_from_the_list(tmp_path: Path) -> None:
     async def story() -> None:
         kept = (version(NEW, VersionState.LIVE), version(OLD, VersionState.PREVIOUS, back=True))
@@ -105,6 +114,7 @@ def test_any_kept_version_is_given_back_from_the_list(tmp_path: Path) -> None:
     play(story())
 
 
+@proves("dashboards", "refresh")
 def test_dashboards_draw_values_between_their_thresholds_and_tell_an_error(tmp_path: Path) -> None:
     async def story() -> None:
         judged = next(one for one in load_catalog().metrics if one.green and one.unit == "percent")
@@ -125,6 +135,7 @@ def test_dashboards_draw_values_between_their_thresholds_and_tell_an_error(tmp_p
     play(story())
 
 
+@proves("after")
 def test_after_the_cutover_readers_are_watched_with_the_way_back_in_view(tmp_path: Path) -> None:
     async def story() -> None:
         library = ScriptedLibrary(tmp_path, measured=Figures(NEW, (result("1.1", 97.0),)))
@@ -149,6 +160,7 @@ def test_after_the_cutover_readers_are_watched_with_the_way_back_in_view(tmp_pat
     play(story())
 
 
+@proves("log-filter", "log-copy", "log-write", "log-mark")
 def test_the_log_is_filtered_marked_copied_and_written(tmp_path: Path) -> None:
     ScriptedRun(tmp_path).execute(FlagGate("ada"))
 
@@ -175,6 +187,7 @@ def test_the_log_is_filtered_marked_copied_and_written(tmp_path: Path) -> None:
     play(story())
 
 
+@proves("cancel-blocker", "end-blocker", "tab-locks")
 def test_who_delays_the_switch_is_named_and_can_be_cancelled_or_ended(tmp_path: Path) -> None:
     hold = Hold()
 
@@ -218,6 +231,7 @@ def test_who_delays_the_switch_is_named_and_can_be_cancelled_or_ended(tmp_path: 
     play(story())
 
 
+@proves("tab-compare")
 def test_live_is_compared_with_the_new_version_greatest_changes_first(tmp_path: Path) -> None:
     ScriptedRun(tmp_path).execute(FlagGate("ada"))
 
@@ -235,6 +249,7 @@ def test_live_is_compared_with_the_new_version_greatest_changes_first(tmp_path: 
     play(story())
 
 
+@proves("tab-profile")
 def test_a_profile_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     ScriptedRun(tmp_path, work={StageName.PROFILE: profiled}).execute(FlagGate("ada"))
 
@@ -248,14 +263,15 @@ def test_a_profile_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     play(story())
 
 
+def hostile_past(naughty: str) -> PastRun:
+    run = past(14)
+    return replace(run, summary=replace(run.summary, run_id=naughty, mode=naughty, source=naughty, target=naughty))
+
+
 NAUGHTY = (
-    "\x1b[2J\x1b]0;owned\x07",
-    "\x1b]52;c;aGk=\x1b\\\x9b31m",
-    "\x1bP+q544e\x1b\\\x1b[6n\x1b[?1049l",
-    "\u202egnp\u2066x\u2069\u200b\ufeff",
-    "a\r\nb\x00c\x7f\x85d\u2028e",
-    "[/nope][bold]{0}%s$(id)`id`",
-    "\ud800Z\u0335\u0336\u0337\u0338\u0334\u0335",
+    "\x1b[2J\x1b]0;owned\x07\u202egnp\u2066x\u2069\u200b\ufeff",
+    "\x1b]52;c;aGk=\x1b\\\x9b31ma\r\nb\x00c\x7f\x85d\u2028e",
+    "\ud800Z\u0335\u0336\u0337\u0338\u0334\u0335[/nope][bold]{0}%s$(id)`id`\x1bP+q544e\x1b\\\x1b[6n\x1b[?1049l",
 )
 
 
@@ -282,6 +298,8 @@ def test_no_text_of_data_drives_the_terminal_through_any_screen(tmp_path: Path, 
             measured=Figures(naughty, (broken,), naughty, (broken,)),
             drift=naughty,
             live=naughty,
+            past=(hostile_past(naughty), hostile_past(f"{naughty}2")),
+            different=(Difference(naughty, naughty, naughty, naughty),),
         )
         async with console(
             tmp_path, library=library, run=ScriptedRun(tmp_path, work={StageName.LOAD: hostile}), size=(150, 40)
@@ -299,6 +317,15 @@ def test_no_text_of_data_drives_the_terminal_through_any_screen(tmp_path: Path, 
             await until_asked(pilot)
             await pilot.press("escape")
             await until_ended(pilot, app)
+            await pilot.press("j")
+            await until(pilot, partial(shows, app, "enter compares"))
+            await pilot.press("c")
+            await until(pilot, partial(shows, app, "about"))
+            harmless(painted(app))
+            await pilot.press("m")
+            await until(pilot, partial(shows, app, "chosen run with"))
+            harmless(painted(app))
+            await pilot.press("escape")
             for key, drawn in (("d", "only day first"), ("v", "live since"), ("g", "failed"), ("f", "LOOK")):
                 await pilot.press(key)
                 await until(pilot, partial(shows, app, drawn))

@@ -23,7 +23,7 @@ from sdconsole.errors import CheckFailed, GateFailed, Interrupted, SourceRefused
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.service import current_operator
 from sdconsole.service.orders import ProgressCall
-from tests.tui.driving import console, field, play, until, until_asked, until_ended, words, yes_button
+from tests.tui.driving import console, field, play, proves, until, until_asked, until_ended, words, yes_button
 from tests.tui.scripted import NEW, OLD, Hold, ScriptedLibrary, ScriptedRun, journal_of
 
 RUN = "r-20261121-031500-7f3a"
@@ -39,12 +39,13 @@ async def confirm(pilot: Pilot[None], app: ConsoleApp, text: str = "servicedesk"
     await until_ended(pilot, app)
 
 
+@proves("start")
 def test_from_the_path_on_the_home_screen_to_a_verified_deployment(tmp_path: Path) -> None:
     async def story() -> None:
         library = ScriptedLibrary(tmp_path)
         async with console(tmp_path, library=library) as (app, pilot):
             await until(pilot, lambda: app.home.query("#source"))
-            await pilot.press(*"/data/q4.db", "enter")
+            await pilot.press(*"/data/q4.db", "escape", "s")
             dialog = await until_asked(pilot)
             assert dialog.question.undo
             assert "tickets 24,918 rows" in words(app)
@@ -74,6 +75,7 @@ def test_from_the_path_on_the_home_screen_to_a_verified_deployment(tmp_path: Pat
     play(story())
 
 
+@proves("resume")
 def test_escape_keeps_the_hold_and_resuming_asks_again(tmp_path: Path) -> None:
     async def story() -> None:
         async with console(tmp_path, run=ScriptedRun(tmp_path)) as (app, pilot):
@@ -117,6 +119,7 @@ def test_a_plain_question_needs_no_name_and_starts_on_no(tmp_path: Path) -> None
     play(story())
 
 
+@proves("quit")
 def test_quitting_says_what_happens_stops_the_run_and_leaves_it_resumable(tmp_path: Path) -> None:
     async def story() -> None:
         hold = Hold()
@@ -284,6 +287,7 @@ def test_a_run_prepared_too_late_is_closed_and_not_executed(tmp_path: Path) -> N
     play(story())
 
 
+@proves("rollback")
 def test_b_rolls_back_after_a_cutover_and_says_why_not_before(tmp_path: Path) -> None:
     async def story() -> None:
         hold = Hold()
@@ -310,6 +314,7 @@ def test_b_rolls_back_after_a_cutover_and_says_why_not_before(tmp_path: Path) ->
     play(story())
 
 
+@proves("detach")
 def test_a_lost_terminal_leaves_the_run_to_itself_until_its_question(tmp_path: Path) -> None:
     async def story() -> None:
         hold = Hold()

@@ -24,7 +24,7 @@ from sdconsole.interfaces.tui.quality_tab import QualityTab
 from sdconsole.interfaces.tui.questions import confirmation
 from sdconsole.interfaces.tui.run_screen import RunScreen
 from sdconsole.service.preparing import DeployRequest
-from tests.tui.driving import begin, console, painted, play, until, until_asked, until_ended, words
+from tests.tui.driving import begin, console, painted, play, proves, until, until_asked, until_ended, words
 from tests.tui.scripted import LOSSES, OLD, Hold, ScriptedLibrary, ScriptedRun, journal_of, score_event
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[/nope][bold]\u202egnp\u200b\x9b31m\r\nx $accent ${x}"
@@ -59,6 +59,7 @@ ROWS = (
 )
 
 
+@proves("tab-overview", "tab-quality", "tab-checks", "tab-log", "stages", "help")
 @pytest.mark.parametrize("size", SIZES)
 def test_every_screen_fits(tmp_path: Path, size: tuple[int, int]) -> None:
     async def story() -> None:
@@ -259,6 +260,7 @@ def test_twenty_thousand_progress_events_do_not_pile_up(tmp_path: Path, monkeypa
     play(story())
 
 
+@proves("freeze")
 def test_space_freezes_the_view_while_the_run_goes_on(tmp_path: Path) -> None:
     async def story() -> None:
         hold, last = Hold(), Hold()
@@ -344,6 +346,7 @@ class NeverAsked:
         raise AssertionError("nothing is asked here")
 
 
+@proves("home")
 def test_a_past_run_opens_in_the_same_screen_and_is_only_looked_at(tmp_path: Path) -> None:
     async def story() -> None:
         run = ScriptedRun(tmp_path, run_id=ROWS[1].run_id)

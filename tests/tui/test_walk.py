@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from pathlib import Path
 
 import psycopg
 import pytest
-from textual.pilot import Pilot
-from textual.widgets import DataTable, Input
 
 import sdconsole
-from sdconsole.contract.load import load_contract
-from sdconsole.core.model import StageName
 from sdconsole.errors import Verdict
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.home import HomeScreen
-from sdconsole.interfaces.tui.params_dialog import ParamsDialog
-from sdconsole.interfaces.tui.run_screen import RunScreen
 from sdconsole.interfaces.tui.runbooks_screen import RunbooksScreen
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
-from sdconsole.interfaces.tui.walk_gate import WalkQuestion
 from sdconsole.interfaces.tui.walk_page import SHOWN_ONLY, step_markdown
 from sdconsole.interfaces.tui.walk_screen import WalkScreen
-from sdconsole.runbook.asking import Question
 from sdconsole.runbook.events import Attested, Checked
-from sdconsole.runbook.library import find
-from sdconsole.runbook.parse import parse, read_text
+from sdconsole.runbook.parse import parse
 from sdconsole.runbook.record import read_record
 from sdconsole.service import current_operator
 from sdconsole.service.walking import load_walk, prepare_walk
-from sdconsole.source.generate import generate
-from tests.cli.library_runs import LIVE, settings_of, states
+from tests.cli.library_runs import settings_of
 from tests.cli.walks import check_sums
 from tests.conftest import Database
-from tests.tui.driving import RUN_SECONDS, console, painted, play, until, until_asked, words
+from tests.tui.driving import console, painted, play, proves, until, until_asked, words
 from tests.tui.scripted import ScriptedLibrary
+from tests.tui.walking import in_view, until_attested
 
 NOTE = """# Note
 
@@ -77,27 +67,11 @@ def note_of(folder: Path, text: str = NOTE) -> Path:
     return path
 
 
-def in_view(app: ConsoleApp) -> bool:
-    return isinstance(app.screen, WalkScreen) and app.screen.ready
-
-
-async def until_attested(pilot: Pilot[None], app: ConsoleApp, text: str) -> None:
-    def asked() -> bool:
-        question = app.walk.asked
-        return (
-            isinstance(question, Question)
-            and question.prompt == text
-            and in_view(app)
-            and f"☐ {text} t so it is" in words(app, "#walk-now")
-        )
-
-    await until(pilot, asked)
-
-
 def begun(app: ConsoleApp, settings: sdconsole.Settings, path: Path, **params: str) -> None:
     app.begin_walk(lambda: prepare_walk(settings, str(path), params, new=True))
 
 
+@proves("walk-tick", "walk-deny", "walk-on")
 def test_a_walk_is_ticked_denied_taken_up_and_its_check_asked_again(tmp_path: Path, pg: Database) -> None:
     settings = settings_of(tmp_path, pg.dsn)
     with psycopg.connect(pg.dsn, autocommit=True) as connection:
@@ -160,6 +134,7 @@ def test_a_walk_is_ticked_denied_taken_up_and_its_check_asked_again(tmp_path: Pa
     play(story())
 
 
+@proves("runbooks", "walk-later")
 def test_a_walk_is_left_for_later_offered_at_home_and_goes_on_at_its_step(tmp_path: Path, pg: Database) -> None:
     settings = settings_of(tmp_path, pg.dsn)
     library = ServiceLibrary(settings)
@@ -210,90 +185,6 @@ def test_a_walk_is_left_for_later_offered_at_home_and_goes_on_at_its_step(tmp_pa
     play(everything())
 
 
-async def its_run(pilot: Pilot[None], app: ConsoleApp) -> str:
-    """Look at the run that the walk is in, and come back."""
-    await pilot.press("i")
-    await until(pilot, lambda: isinstance(app.screen, RunScreen) and "score passed" in words(app, "#stages"))
-    shown = words(app)
-    await pilot.press("o")
-    await until(pilot, lambda: isinstance(app.screen, WalkScreen))
-    return shown
-
-
-async def tick(pilot: Pilot[None], app: ConsoleApp, asked: Question) -> None:
-    assert asked.kind == "attest", asked
-    await until_attested(pilot, app, asked.prompt)
-    await pilot.press("t")
-    await until(pilot, lambda: app.walk.asked is not asked)
-
-
-async def confirm_cutover(pilot: Pilot[None], app: ConsoleApp, asked: WalkQuestion) -> None:
-    """Leaving the dialog keeps the question; it is opened again, and the name is typed."""
-    await until_asked(pilot)
-    shown = words(app)
-    assert "! Readers see the new data from the moment you confirm." in shown
-    assert "rows: tickets" in shown
-    await pilot.press("escape")
-    await until(pilot, lambda: isinstance(app.screen, WalkScreen))
-    assert app.walk.asked is asked
-    await pilot.press("a")
-    await until_asked(pilot)
-    await pilot.press(*LIVE, "enter")
-    await until(pilot, lambda: app.walk.asked is not asked)
-
-
-def test_the_quarterly_import_is_walked_in_the_console(tmp_path: Path, pg: Database) -> None:
-    seen: list[str] = []
-    source = tmp_path / "export.db"
-    generate(source, rows=300, seed=3, contract=load_contract())
-    settings = settings_of(tmp_path, pg.dsn)
-
-    async def story() -> None:
-        async with console(tmp_path, settings=settings, library=ServiceLibrary(settings), size=(150, 45)) as (
-            app,
-            pilot,
-        ):
-            await until(pilot, lambda: app.home.query("#source"))
-            await pilot.press("escape", "o")
-            await until(pilot, lambda: "quarterly-import" in words(app, "#runbooks"))
-            names = [str(cell) for cell in app.screen.query_one(DataTable).get_column_at(0)]
-            await pilot.press(*["down"] * names.index("quarterly-import"), "s")
-            await until(pilot, lambda: isinstance(app.screen, ParamsDialog) and bool(app.screen.query("#yes")))
-            assert app.screen.query_one("#yes").disabled
-            await pilot.press("enter")
-            assert isinstance(app.screen, ParamsDialog)
-            app.screen.query_one("#param-source", Input).value = str(source)
-            await pilot.press("enter")
-            while not app.walk.state.complete:
-                await until(pilot, lambda: app.walk.asked or not app.walk.busy, patience_seconds=RUN_SECONDS)
-                asked = app.walk.asked
-                if isinstance(asked, Question):
-                    if asked.step == 4 and not seen:
-                        seen.append(await its_run(pilot, app))
-                    await tick(pilot, app, asked)
-                elif asked is not None:
-                    await confirm_cutover(pilot, app, asked)
-                    assert states(pg)
-                else:
-                    assert app.walk.state.complete, app.walk.state.ended
-            await until(pilot, lambda: "✓ walked to its end" in words(app, "#walk-now"))
-            assert len(seen) == 1
-            walk = app.walk.walk
-            assert walk is not None
-            check_sums(walk.folder)
-            entries = [entry.event for entry in read_record(walk.folder / "walk.jsonl")]
-            asked_for = [one.text for one in entries if isinstance(one, Attested)]
-            written = [
-                text for step in parse(read_text(find("quarterly-import")))[0].steps for text in step.attestations
-            ]
-            assert len(asked_for) == len(set(asked_for)) == len(written)
-            stages = [stage["name"] for stage in json.loads((walk.folder / "run.json").read_text())["stages"]]
-            assert stages == [stage.value for stage in StageName][:10]
-            assert "live" in states(pg).values()
-
-    play(story())
-
-
 NAUGHTY = "\x1b[2J\x1b]0;owned\x07\u202e\u200b[/nope][bold]{0}"
 
 
@@ -329,6 +220,7 @@ def test_no_text_of_a_runbook_drives_the_terminal(tmp_path: Path, pg: Database) 
     play(story())
 
 
+@proves("walk-words")
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (300, 80)])
 def test_the_walk_fits_every_terminal(tmp_path: Path, pg: Database, size: tuple[int, int]) -> None:
     settings = settings_of(tmp_path, pg.dsn)

@@ -13,8 +13,6 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.completing import complete_runs
 from sdconsole.interfaces.cli.look_commands import runs_app
 from sdconsole.interfaces.cli.output import table, write_json, write_message, write_result
-from sdconsole.report.compare import Difference, Value
-from sdconsole.report.numbers import number, signed
 from sdconsole.service import reporting
 from sdconsole.service.reporting import ReportFormat
 from sdconsole.source.open import check_output, new_file
@@ -97,18 +95,4 @@ def runs_diff(
     if not found:
         write_result("no difference")
         return
-    table(["about", "what", before, after, "change"], [_row(one) for one in found])
-
-
-def _row(one: Difference) -> list[str]:
-    digits = 2 if any(isinstance(value, float) for value in (one.before, one.after)) else 0
-    change = signed(one.change, digits=digits) if one.change is not None else ""
-    return [one.about, one.name, _shown(one.before, digits), _shown(one.after, digits), change]
-
-
-def _shown(value: Value, digits: int) -> str:
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, str):
-        return value if len(value) <= 48 else f"{value[:20]}…{value[-26:]}"
-    return number(value, digits=digits)
+    table(["about", "what", before, after, "change"], [[one.about, one.name, *one.words] for one in found])

@@ -42,11 +42,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """The newest values on the right, scaled from zero to the greatest of them."""
+    """The newest values on the right, scaled from `base` to the greatest of them."""
 
     values: Sequence[float]
     style: str
     ascii: bool = False
+    base: float = 0.0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self.text(min(options.max_width, _MAX_BAR))
@@ -57,6 +58,6 @@ class Spark:
     def text(self, width: int) -> Text:
         shown = list(self.values)[-width:]
         levels = _LEVELS[self.ascii]
-        top = max(shown, default=0.0) or 1.0
-        drawn = "".join(levels[min(7, max(0, round(value / top * 7)))] for value in shown)
+        room = (max(shown, default=0.0) - self.base) or 1.0
+        drawn = "".join(levels[min(7, max(0, round((value - self.base) / room * 7)))] for value in shown)
         return Text(drawn, style=self.style, no_wrap=True)

@@ -22,6 +22,7 @@ from sdconsole.runbook.model import Runbook
 from sdconsole.runbook.planner import WalkPlan
 from sdconsole.runbook.walk_state import WalkState
 from sdconsole.service.dashboards import Figures
+from sdconsole.service.history import PastRun
 from sdconsole.service.orders import Order
 from sdconsole.service.reviewing import DateQuestion
 from sdconsole.service.run_process import Advanced, Begun
@@ -122,6 +123,10 @@ class Library(Protocol):
 
     def keep_log(self, run_id: str, text: str) -> Path:
         """Write the lines to a new file in the state folder."""
+        ...
+
+    def past_runs(self) -> tuple[PastRun, ...]:
+        """The newest runs with what came of them, newest first."""
         ...
 
     def compare(self, before: str, after: str) -> tuple[Difference, ...]:

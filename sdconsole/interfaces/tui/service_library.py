@@ -22,6 +22,7 @@ from sdconsole.runbook.lint import checked
 from sdconsole.runbook.model import Runbook
 from sdconsole.service import decisions, reporting, upkeep, walking
 from sdconsole.service.dashboards import Figures, dashboard_figures
+from sdconsole.service.history import PastRun, past_runs
 from sdconsole.service.reviewing import DateQuestion, date_questions, run_profile
 from sdconsole.service.upkeep import TargetLook
 from sdconsole.target.ledger.record import VersionState
@@ -95,6 +96,9 @@ class ServiceLibrary:
         path = folder / f"{run_id}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
         runs.write_private(path, text.encode() + b"\n")
         return path
+
+    def past_runs(self) -> tuple[PastRun, ...]:
+        return past_runs(self._settings)
 
     def compare(self, before: str, after: str) -> tuple[Difference, ...]:
         return reporting.compare_runs(self._settings, before, after)

@@ -9,7 +9,7 @@ from sdconsole.interfaces.tui.situation import Place
 _RUN: tuple[Place, ...] = ("run",)
 _WIDE: tuple[Place, ...] = ("home", "run")
 _SIDE: tuple[Place, ...] = ("dates", "history", "diff", "dashboards", "after", "runbooks", "walk")
-_LOOKS: tuple[Place, ...] = ("history", "dashboards", "after", "runbooks")
+_LOOKS: tuple[Place, ...] = ("history", "diff", "dashboards", "after", "runbooks")
 
 SIDE_ACTIONS: tuple[Action, ...] = (
     Action(
@@ -66,6 +66,36 @@ SIDE_ACTIONS: tuple[Action, ...] = (
         command="sdconsole versions list",
         places=_WIDE,
         why_not=why.when_idle,
+    ),
+    Action(
+        id="past",
+        key="j",
+        shown_key="j",
+        label="Earlier runs",
+        help="How duration, score and rows went from run to run, and what is different between two of them",
+        command="sdconsole runs list",
+        places=("home", "run", "history"),
+        why_not=why.when_idle,
+        in_footer=False,
+    ),
+    Action(
+        id="compare-runs",
+        key="c",
+        shown_key="c",
+        label="Compare",
+        help="What is different between the chosen run and the marked one; without a mark, the one before it",
+        command="sdconsole runs diff A B",
+        places=("diff",),
+        why_not=why.always,
+    ),
+    Action(
+        id="mark-run",
+        key="m",
+        shown_key="m",
+        label="Mark",
+        help="Mark the chosen run, to compare another one with it",
+        places=("diff",),
+        why_not=why.always,
     ),
     Action(
         id="dashboards",

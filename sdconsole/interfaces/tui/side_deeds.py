@@ -11,6 +11,7 @@ from sdconsole.interfaces.tui import questions
 from sdconsole.interfaces.tui.date_review import DateReview
 from sdconsole.interfaces.tui.dialog import Dialog
 from sdconsole.interfaces.tui.errands import run_errand
+from sdconsole.interfaces.tui.history_screen import HistoryScreen
 from sdconsole.interfaces.tui.live_screens import AfterScreen, DashboardsScreen
 from sdconsole.interfaces.tui.locks_tab import LocksTab
 from sdconsole.interfaces.tui.log_tab import LogTab
@@ -37,6 +38,9 @@ class SideDeeds(WatchDeeds):
             "month-first": lambda: self._answer_dates("MDY"),
             "answer-dates": self._take_up_with_answers,
             "history": lambda: self._open(VersionsScreen(self.look)),
+            "past": lambda: self._open(HistoryScreen(self.look)),
+            "compare-runs": self._compare_runs,
+            "mark-run": lambda: self.side.mark() if isinstance(self.side, HistoryScreen) else None,
             "dashboards": lambda: self._open(DashboardsScreen(self.look)),
             "after": self._open_after,
             "back": self._back,
@@ -56,7 +60,7 @@ class SideDeeds(WatchDeeds):
 
     def _open(self, screen: SideScreen) -> None:
         if self.side is not None:
-            return
+            self.side.dismiss(None)
         self.push_screen(screen)
         self.call_after_refresh(self._look)
 
@@ -83,6 +87,8 @@ class SideDeeds(WatchDeeds):
             self._for(side, lambda: library.date_questions(side.run_id), side.show)
         elif isinstance(side, VersionsScreen):
             self._for(side, library.versions, side.show)
+        elif isinstance(side, HistoryScreen):
+            self._for(side, library.past_runs, side.show)
         elif isinstance(side, DashboardsScreen):
             self._for(side, library.figures, side.show)
         elif isinstance(side, AfterScreen):
@@ -148,6 +154,15 @@ class SideDeeds(WatchDeeds):
         elif isinstance(side, AfterScreen):
             before = side.before
             self.begin_here(Rollback(before))
+
+    def _compare_runs(self) -> None:
+        side = self.side
+        pair = side.pair if isinstance(side, HistoryScreen) else None
+        if pair is None or not isinstance(side, HistoryScreen):
+            self.notify("there is no second run to compare with", severity="warning")
+            return
+        before, after = pair
+        self._for(side, lambda: self.library.compare(before, after), lambda found: side.show_differences(pair, found))
 
     def _on_log(self, deed: Callable[[LogTab], object]) -> None:
         if self.run_screen is not None:
