@@ -63,6 +63,12 @@ class TerminalSession:
             os.write(self._ours, key.encode())
             self._read(0.05)
 
+    def drain(self, seconds: float) -> None:
+        """Read what is still being painted, for so long."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._read(left)
+
     @property
     def descriptor(self) -> int:
         return self._ours

@@ -42,15 +42,16 @@ class Meter:
 
     def cost(self, work: Callable[[], float | None]) -> Cost:
         """Does the work, which may say itself how many seconds of it count."""
-        busy, cpu, started = _busy_seconds(), self.cpu_seconds(), time.perf_counter()
+        busy, cpu, started = busy_seconds(), self.cpu_seconds(), time.perf_counter()
         said = work()
         wall = time.perf_counter() - started
         spent = self.cpu_seconds() - cpu
-        others = max(0.0, _busy_seconds() - busy - spent) / wall
+        others = max(0.0, busy_seconds() - busy - spent) / wall
         return Cost(wall if said is None else said, spent, others)
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
+    """Processor time that all programs together have used so far."""
     times = psutil.cpu_times()
     return sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "irq", "softirq", "steal"))
 

@@ -28,7 +28,8 @@ from sdconsole.interfaces.tui.styled_app import StyledApp
 
 FRAME_SECONDS = 0.25
 """Changes of a run are drawn at most this often."""
-TICK_SECONDS = 0.5
+TICK_SECONDS = 1.0
+"""How often the clock and the rate go on."""
 
 
 class Desk(StyledApp):
@@ -121,7 +122,9 @@ class Desk(StyledApp):
 
     def draw(self) -> None:
         """Draw what is known now; a frozen view keeps its picture."""
-        self._draw_timer = None
+        if self._draw_timer is not None:
+            self._draw_timer.stop()
+            self._draw_timer = None
         if self.over:
             return
         shown, screen, look, side = self.shown, self.run_screen, self.look, self.side
