@@ -19,12 +19,14 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from sdconsole.contract.model import Column, Index, Table
 from sdconsole.core.bus import Bus
-from sdconsole.core.events import Event, Progress, Record
+from sdconsole.core.events import Event, Paused, Progress, Record
 from sdconsole.core.model import CheckStatus
+from sdconsole.core.stage import Wish
 from sdconsole.errors import CheckFailed, Interrupted, OperationFailed, TargetUnreachable
 from sdconsole.source.open import open_source
 from sdconsole.stages import loading
 from sdconsole.stages.loading import FEW_ROWS, MANY_ROWS, Lanes, actor, discard_apart, lanes
+from sdconsole.target import connect as connecting
 from sdconsole.target.connect import Connection, Target, connect
 from sdconsole.target.ledger.record import mark_ready, steps
 from sdconsole.target.ledger.rows import VersionState, deployment_of
@@ -57,6 +59,28 @@ def connection(pg: Database) -> Iterator[Connection]:
 @pytest.fixture
 def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "cores", lambda: 3)
+
+
+def test_a_load_may_rest_longer_than_a_session_may_be_idle_in_its_transaction(
+    clean: Path, pg: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connecting._SESSION, "idle_in_transaction_session_timeout", "150")
+    ctx = context(tmp_path, pg.dsn, clean)
+    who = Wish("anna", "sdconsole pause")
+    heard: list[Event] = []
+
+    def resting(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, Paused):
+            time.sleep(0.4)
+            ctx.cancellation.unpause(who)
+        elif isinstance(event, Progress) and event.done in (0, event.total):
+            ctx.cancellation.pause(who)
+
+    ctx.publish = resting
+    loaded = load(ctx, clean)
+    assert loaded.rows == {"small": 8_000, "large": 12_000, "keyless": 9_000}
+    assert sum(isinstance(event, Paused) for event in heard) >= 3
 
 
 def until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:

@@ -33,9 +33,10 @@ def load_piece(
 ) -> int:
     """Commits the piece, a whole table together with its step, and returns its rows; or raises and leaves nothing.
 
-    `progress(rows, bytes)` hears what was sent so far.
+    `progress(rows, bytes)` hears what was sent so far, and may let the load rest for hours.
     """
     with connection.transaction():
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         rows = load_table(
             connection,
             order.clean,
