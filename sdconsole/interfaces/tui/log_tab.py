@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, Self
 
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Region
 from textual.widgets import Input, RichLog
 
 from sdconsole.interfaces.safe_text import safe, safe_text
@@ -36,6 +38,23 @@ def log_line(entry: Entry, look: Look, *, limit: int = 4_000) -> Text:
     )
 
 
+class Lines(RichLog):
+    """Its place does not depend on its lines: once it can be scrolled, a new one moves nothing else on the screen."""
+
+    _writing = False
+
+    def write(self, *arguments: Any, **options: Any) -> Self:
+        self._writing = True
+        try:
+            return super().write(*arguments, **options)
+        finally:
+            self._writing = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        layout = layout and not (self._writing and self.show_vertical_scrollbar)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+
 class LogTab(Vertical):
     """Lines are only appended; the oldest fall out. The filter compares without case, as plain text."""
 
@@ -46,7 +65,7 @@ class LogTab(Vertical):
         self._wanted = ""
 
     def compose(self) -> ComposeResult:
-        yield RichLog(id="log", markup=False, highlight=False, wrap=True, min_width=20, max_lines=MAX_LINES)
+        yield Lines(id="log", markup=False, highlight=False, wrap=True, min_width=20, max_lines=MAX_LINES)
         yield Input(id="log-filter", placeholder="show lines that hold ...", compact=True)
 
     def on_mount(self) -> None:
