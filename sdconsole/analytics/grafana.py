@@ -50,7 +50,6 @@ def dashboard_model(of: Dashboard, schema: str, parameters: MetricParameters) ->
     """The dashboard over a live schema as a JSON-ready dict."""
     teams = any(uses_team(metric) for metric in of.queries)
     return {
-        "id": None,
         "uid": of.uid,
         "title": of.title,
         "tags": ["servicedesk", "sdconsole"],

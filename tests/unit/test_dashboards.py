@@ -250,6 +250,39 @@ def test_the_folder_holds_one_file_for_each_dashboard_and_nothing_else(tmp_path:
     assert again == written
 
 
+def test_grafanas_file_provider_finds_nothing_to_refuse(tmp_path: Path) -> None:
+    """What its reader looks at: names, folders, uids, titles, data sources and variables that are really there."""
+    service.export(load_settings(), tmp_path)
+    provider = (tmp_path / "dashboards" / "sdconsole.yaml").read_text()
+    folder = Path(json.loads(re.findall(r"path: (.+)", provider)[0]))
+    title = re.findall(r"folder: (.+)", provider)[0]
+    assert folder.is_dir()
+    sources = set(re.findall(r"uid: (.+)", (tmp_path / "datasources" / "sdconsole.yaml").read_text()))
+    files = [path for path in folder.rglob("*") if path.suffix == ".json"]
+    assert {path.parent for path in files} == {folder}
+    assert not [path for path in folder.rglob("*") if path not in files], "it would read nothing else"
+    models = [json.loads(path.read_text()) for path in files]
+    titles = [model["title"] for model in models]
+    assert len(set(titles)) == len(titles)
+    assert title not in titles, "a dashboard cannot have the name of its folder"
+    for board in models:
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", board["uid"])
+        assert "id" not in board
+        assert not {"dashboard", "overwrite", "__inputs", "__requires", "__elements"} & set(board), "a bare model"
+        assert board["schemaVersion"] >= 36, "Grafana 9 and later read it without migrating old panels"
+        variables = {variable["name"] for variable in board["templating"]["list"]}
+        for panel in board["panels"]:
+            assert "libraryPanel" not in panel
+            for target in panel.get("targets", ()):
+                assert target["datasource"]["uid"] == panel["datasource"]["uid"]
+                assert target["datasource"]["uid"] in sources
+                text = target.get("rawSql") or target["expr"]
+                assert set(re.findall(r"\$\{(\w+)", text)) <= variables, panel["title"]
+                assert set(re.findall(r"\$(__\w+)", text)) <= {"__timeFilter"}, panel["title"]
+            refs = [target["refId"] for target in panel.get("targets", ())]
+            assert len(set(refs)) == len(refs)
+
+
 def test_an_export_beside_strange_files_is_refused_and_writes_nothing(tmp_path: Path) -> None:
     models = tmp_path / "dashboards" / "servicedesk"
     models.mkdir(parents=True)
