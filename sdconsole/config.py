@@ -163,8 +163,9 @@ class Settings(BaseSettings):
     """The preflight warns when the newest backup is older."""
     run_keep_days: int = Field(default=30, ge=0)
     """Younger records are not removed by `runs prune`."""
-    watch_seconds: float = Field(default=0.0, ge=0)
-    """How long a verification keeps looking at live after its first look."""
+    watch_seconds: float | None = Field(default=None, ge=0)
+    """How long a verification keeps looking at live after its first look; None = 60 after mode complete switched a
+    production target, else not at all."""
     auto_rollback: bool = False
     """Switch back by itself when the verification after a cutover fails."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

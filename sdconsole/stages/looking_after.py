@@ -18,7 +18,7 @@ from sdconsole.analytics.dashboards import load_dashboards
 from sdconsole.analytics.grafana import dashboard_model
 from sdconsole.analytics.panel_check import PanelQuery, check_panels, panel_queries
 from sdconsole.analytics.parameters import MetricParameters
-from sdconsole.core.model import CheckStatus
+from sdconsole.core.model import CheckStatus, Mode, StageName
 from sdconsole.stages.deployment import Context, session
 from sdconsole.stages.queries import query_sessions
 from sdconsole.target.connect import Connection
@@ -27,6 +27,7 @@ from sdconsole.target.names import target_table_name
 
 _SHORTEST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
+_CAREFUL_SECONDS: Final = 60.0
 _LOOKS: Final = 20
 """How many looks a watch is divided into, where that makes no pause longer than half a minute."""
 
@@ -125,9 +126,18 @@ def _queries(ctx: Context, published: Collection[str], *, quiet: bool) -> list[P
     return found
 
 
+def watch_seconds(ctx: Context) -> float:
+    """How long live is watched: as the settings say, else a minute after mode complete switched a production target."""
+    deployment = ctx.deployment
+    if deployment.settings.watch_seconds is not None:
+        return deployment.settings.watch_seconds
+    careful = deployment.mode is Mode.COMPLETE and deployment.needed_target().production
+    return _CAREFUL_SECONDS if careful and StageName.CUTOVER in ctx.results else 0.0
+
+
 def watch(ctx: Context, version: str, rows: Mapping[str, int], reader: str | None, published: Collection[str]) -> Look:
     """Looks again and again for as long as the settings say; ends at the first look that finds something wrong."""
-    seconds = ctx.deployment.settings.watch_seconds
+    seconds = watch_seconds(ctx)
     pause = min(max(seconds / _LOOKS, _SHORTEST_PAUSE), _LONGEST_PAUSE)
     began = time.monotonic()
     seen, looks = Look(()), 0

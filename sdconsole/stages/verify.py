@@ -10,7 +10,7 @@ from sdconsole.core.stage import Stage
 from sdconsole.errors import CheckFailed
 from sdconsole.stages.deployment import Context, Deployment, session
 from sdconsole.stages.loading import actor
-from sdconsole.stages.looking_after import count_rows, live_problems, look_at_dashboards, watch
+from sdconsole.stages.looking_after import count_rows, live_problems, look_at_dashboards, watch, watch_seconds
 from sdconsole.stages.queries import run_queries
 from sdconsole.stages.way_back import way_back
 from sdconsole.target.connect import Connection
@@ -48,7 +48,7 @@ class VerifyStage(Stage[Deployment]):
             published = set() if adopted else {*row.rows, *(shape.name for shape in row.tables), *columns}
             look = look_at_dashboards(ctx, connection, published, reader)
             _judge(version, [*wrong, *look.wrong])
-        if ctx.deployment.settings.watch_seconds:
+        if watch_seconds(ctx):
             _judge(version, watch(ctx, version, row.rows, reader, published).wrong)
         with session(ctx) as connection:
             _drop_replaced(ctx, connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -128,26 +128,46 @@ def test_nothing_is_switched_back_unless_it_was_asked_for(
     assert live_source(admin) == version_of(second)
 
 
-def watching(folder: Path, dsn: str, **more: object) -> tuple[RunState, list[str]]:
-    """A second deployment that is watched; a row goes while it looks, seen by nothing but a later look."""
-    lost: list[str] = []
+def loses_a_row(connection: psycopg.Connection, version: str) -> None:
+    table = sql.Identifier(version, "comments")
+    connection.execute(sql.SQL("DELETE FROM {} WHERE ctid IN (SELECT ctid FROM {} LIMIT 1)").format(table, table))
 
-    def lose(record: Record) -> None:
+
+def loses_a_view(connection: psycopg.Connection, _version: str) -> None:
+    connection.execute("ALTER VIEW servicedesk.v_orphaned_data RENAME TO gone")
+
+
+def watching(
+    folder: Path, dsn: str, fault: Callable[[psycopg.Connection, str], None], mode: Mode = Mode.SIMPLE, **more: object
+) -> tuple[RunState, list[str]]:
+    """A second deployment that is watched; something breaks while it looks, seen by nothing but a later look."""
+    broken: list[str] = []
+
+    def break_it(record: Record) -> None:
         event = record.event
-        if isinstance(event, Progress) and event.task == "watch" and event.done >= 1 and not lost:
+        if isinstance(event, Progress) and event.task == "watch" and event.done >= 1 and not broken:
             with psycopg.connect(dsn, autocommit=True) as connection:
                 row = connection.execute("SELECT version FROM sdconsole.deployment WHERE state = 'live'").fetchone()
                 assert row is not None
-                lost.append(str(row[0]))
-                table = sql.Identifier(lost[0], "comments")
-                connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE ctid IN (SELECT ctid FROM {} LIMIT 1)").format(table, table)
-                )
+                broken.append(str(row[0]))
+                fault(connection, broken[0])
 
-    request = sdconsole.DeployRequest(source=folder / "export.db", mode=Mode.SIMPLE)
-    settings = settings_of(folder, dsn, watch_seconds=60, **more)
-    with sdconsole.prepare_deploy(settings, request) as run:
-        return run.execute(sdconsole.FlagGate("ann", confirm=LIVE), (lose,)), lost
+    request = sdconsole.DeployRequest(source=folder / "export.db", mode=mode)
+    with sdconsole.prepare_deploy(settings_of(folder, dsn, **more), request) as run:
+        return run.execute(sdconsole.FlagGate("ann", confirm=LIVE), (break_it,)), broken
+
+
+def test_mode_complete_watches_a_production_target_and_fails_closed_when_a_view_breaks(
+    cli: Cli, source: Path, pg: Database, admin: psycopg.Connection
+) -> None:
+    source.rename(cli.folder / "export.db")
+    state, broken = watching(cli.folder, pg.dsn, loses_a_view, Mode.COMPLETE, production=True)
+    assert state.verdict is Verdict.NOT_UNDONE, state.finished
+    assert state.finished is not None
+    assert state.finished.error is not None
+    assert "rows without their parent" in state.finished.error.cause
+    assert state.finished.error.next_step.startswith("sdconsole rollback")
+    assert live_source(admin) == broken[0] == version_of(state), "nobody asked for a way back by itself"
 
 
 def test_a_watch_goes_back_when_live_loses_a_row_after_the_first_look(
@@ -155,7 +175,7 @@ def test_a_watch_goes_back_when_live_loses_a_row_after_the_first_look(
 ) -> None:
     source.rename(cli.folder / "export.db")
     good = version_of(deployed(cli.folder, cli.folder / "export.db", pg.dsn, mode=Mode.SIMPLE))
-    state, lost = watching(cli.folder, pg.dsn, auto_rollback=True)
+    state, lost = watching(cli.folder, pg.dsn, loses_a_row, auto_rollback=True, watch_seconds=60)
     assert state.verdict is Verdict.ROLLED_BACK, state.finished
     assert state.finished is not None
     assert state.finished.error is not None

@@ -59,6 +59,11 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _seconds_or_none(text: str) -> float:
+    """The same, and 0 for not at all."""
+    return 0.0 if re.fullmatch(r"0+[smh]?", text) else _seconds(text)
+
+
 def output_of(json: bool, output: Output | None) -> Output:
     """`--json` is short for `--output json`."""
     return Output.JSON if json else output or Output.TEXT
@@ -117,8 +122,8 @@ Watch = Annotated[
     typer.Option(
         "--watch",
         metavar="TIME",
-        parser=_seconds,
-        help="Keep looking at live after the switch: 90s, 10m; default: not.",
+        parser=_seconds_or_none,
+        help="Keep looking at live after the switch: 90s, 10m; default: 60s for complete on production, else 0s.",
     ),
 ]
 MaxMetricChange = Annotated[
