@@ -19,6 +19,7 @@ from sdconsole.errors import SdconsoleError
 from sdconsole.interfaces.cli.app import _SLUGS
 from sdconsole.interfaces.exit_codes import exit_code
 from sdconsole.target.failures import _BY_SQLSTATE
+from tests.reference_commands import commands_page
 from tests.reference_lists import cell as _cell
 from tests.reference_lists import pages
 
@@ -223,7 +224,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "errors.md").write_text(errors_page(), encoding="utf-8")
     (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
-    for name, page in pages().items():
+    for name, page in {**pages(), "commands.md": commands_page()}.items():
         (folder / name).write_text(page, encoding="utf-8")
 
 

@@ -8,8 +8,10 @@ import shlex
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from sdconsole.analytics.catalog import load_catalog
@@ -25,12 +27,13 @@ from sdconsole.runbook.library import shipped, shipped_folder
 from sdconsole.runbook.lint import lint
 from sdconsole.runbook.parse import read_text
 from tests import reference
+from tests.reference_commands import command_tree, commands_page
 from tests.reference_lists import event_types, pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     ROOT / "README.md",
-    *sorted((ROOT / "runbooks" / "reference").glob("*.md")),
+    *sorted(path for path in (ROOT / "runbooks" / "reference").glob("*.md") if path.stem != "commands"),
     *sorted((ROOT / "runbooks").glob("*.md")),
 ]
 COMMAND = re.compile(r"(?:^|\$\(|&& \.venv/bin/|`)(sdconsole(?: [^\n`)#&]*)?)", re.MULTILINE)
@@ -116,6 +119,8 @@ def test_the_readme_has_the_two_one_line_commands() -> None:
     assert [line.rsplit("/", 1)[-1] for line in lines] == ["sdconsole demo", "pytest -n 2 --dist loadfile"]
 
 
+NO_WHOLE_COMMANDS = {"sdconsole deploy --output jsonl"}
+"""Named in a sentence, with the rest left out."""
 REMAKE = "run: python -m tests.reference"
 
 
@@ -145,6 +150,28 @@ def test_every_event_figure_and_series_is_documented() -> None:
     )
     series = set(re.findall(r"^\| `([^`]+)` \|", read("runbooks/reference/series.md"), flags=re.MULTILINE))
     assert series == {one.name for one in FAMILIES}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    assert read("runbooks/reference/commands.md") == commands_page(), REMAKE
+    tree = command_tree()
+    assert set(tree) == {words for words, _ in commands(app)}
+    for words, command in tree.items():
+        silent = [one.name for one in command.params if one.name not in ("help", "context") and not one.help]
+        assert not silent, f"{words}: {silent} have no help"
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_a_documented_command_parses_with_its_values(line: str) -> None:
+    words = shlex.split(line.split(" \\|")[0].split(" >")[0])[1:]
+    command: Any = typer.main.get_command(app)
+    context: typer.Context | None = None
+    while hasattr(command, "commands") and words and words[0] in command.commands:
+        name, command, words = command.resolve_command(context, words)
+        context = typer.Context(command, parent=context, info_name=name)
+    if not words or line in NO_WHOLE_COMMANDS or hasattr(command, "commands"):
+        return
+    command.make_context(str(context.info_name) if context else "sdconsole", words)
 
 
 def read(name: str) -> str:
