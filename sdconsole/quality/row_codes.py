@@ -7,6 +7,7 @@ different keys share a code is 3 in 100 million. Eight bytes a row are kept, wha
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from types import NoneType
 
@@ -138,7 +139,7 @@ class RowCodes:
         shared: set[int] = set()
         for part in range(parts):
             mine = [code for code in self.codes if code % parts == part and code != MISSING]
-            shared.update(_repeated(mine, most))
+            shared.update(code for code, rows in Counter(mine).items() if rows > 1)
         positions = [position for position, code in enumerate(self.codes) if code in shared]
         return positions if len(positions) <= most else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sdconsole.core.model import StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
 from sdconsole.stages.deployment import Context, Deployment
-from sdconsole.stages.scoring import check_gates, score_clean_file, scored_before, tell
+from sdconsole.stages.scoring import check_gates, scored_after, scored_before, tell
 
 
 class ScoreStage(Stage[Deployment]):
@@ -17,7 +17,7 @@ class ScoreStage(Stage[Deployment]):
 
     def run(self, ctx: Context) -> StageResult:
         settings = ctx.deployment.settings
-        before, after = scored_before(ctx), score_clean_file(ctx)
+        before, after = scored_before(ctx), scored_after(ctx)
         document = tell(ctx, self.name, before, after)
         check_gates(ctx, after)
         return StageResult(

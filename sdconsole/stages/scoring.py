@@ -1,7 +1,7 @@
 """The score of the export and of its clean copy, and the gates that follow from them.
 
-The clean copy is scored before it gets its name, so a copy that does not pass is never there. The score stage measures
-the finished file once more and tells the ledger.
+The clean copy is scored before it gets its name, so a copy that does not pass is never there. The score stage takes
+that score as long as every byte of the file and of the record is what the clean stage left, and else measures again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sdconsole.core.model import Artifact, StageName
 from sdconsole.errors import GateFailed
 from sdconsole.quality.score.model import Score, score_from_dict
 from sdconsole.quality.score.scoring import score_connection, score_file
+from sdconsole.source.open import file_sha256
 from sdconsole.stages.beside import Beside, Progress
 from sdconsole.stages.date_orders import way_out
 from sdconsole.stages.deployment import Context, reporter
@@ -57,8 +58,17 @@ def _score_unnamed(ctx: Context, connection: sqlite3.Connection) -> Score:
     )
 
 
-def score_clean_file(ctx: Context) -> Score:
-    """The score of the clean file as it lies on the disk."""
+def scored_after(ctx: Context) -> Score:
+    """The score of the clean file: as the clean stage measured it if that was this very file, else measured now."""
+    cleaned = ctx.result(StageName.CLEAN)
+    clean, record = cleaned.artifact("clean"), cleaned.artifact(_CHECKED)
+    if all(kept.sha256 and file_sha256(Path(kept.path)) == kept.sha256 for kept in (clean, record)):
+        measured = score_from_dict(json.loads(Path(record.path).read_bytes())["after"])
+        return replace(measured, minimum=ctx.deployment.settings.min_quality)
+    return _score_clean_file(ctx)
+
+
+def _score_clean_file(ctx: Context) -> Score:
     profile, previous = read_profile(ctx), previous_score(ctx)
     return score_file(
         clean_path(ctx),

@@ -9,6 +9,7 @@ no table and no file; how a whole column votes is in `votes.py`.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -202,15 +203,20 @@ def read_date(value: object, order: DateOrder, *, timezone: str, tokens: Collect
 
 def canonical_texts(values: Iterable[str]) -> list[str]:
     """The values that are already what the clean file holds: 'YYYY-MM-DD HH:MM:SS' and a moment that exists."""
-    found = []
-    for value in values:
-        if _CANONICAL(value):
-            try:
-                _from_iso(value)
-            except ValueError:
-                continue
-            found.append(value)
-    return found
+    outlined = list(filter(_CANONICAL, values))
+    try:
+        deque(map(_from_iso, outlined), maxlen=0)
+    except ValueError:
+        return list(filter(_exists, outlined))
+    return outlined
+
+
+def _exists(outlined: str) -> bool:
+    try:
+        _from_iso(outlined)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=8)

@@ -99,8 +99,11 @@ class Votes:
         found = canonical_texts(tally)
         if not found:
             return 0
-        everything = len(found) == len(tally)
-        cells = sum(tally.values() if everything else map(tally.__getitem__, found))
+        others: dict[str, int] = {}
+        if len(found) < len(tally):
+            known = frozenset(found)
+            others = {text: count for text, count in tally.items() if text not in known}
+        cells = sum(tally.values()) - sum(others.values())
         self.shapes[DateShape.ISO] += cells
         self.canonical += cells
         first, last = min(found), max(found)
@@ -109,11 +112,8 @@ class Votes:
         earliest, latest = self._reader.earliest.isoformat(" "), self._reader.latest.isoformat(" ")
         if first < earliest or last > latest:
             self._certain.implausible += sum(tally[text] for text in found if not earliest <= text <= latest)
-        if everything:
-            tally.clear()
-        else:
-            for text in found:
-                tally.pop(text)
+        tally.clear()
+        tally.update(others)
         return cells
 
     def take_written(self, tally: dict[str, int]) -> tuple[int, int]:

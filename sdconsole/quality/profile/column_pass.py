@@ -42,8 +42,9 @@ MAX_HELD_VALUES = 30_000
 MAX_HELD_CHARACTERS = 2_000_000
 MOST_CATEGORIES = 50
 """With more different values than this, the share of one value says little."""
-_SIZED = (str, bytes)
+_SIZED = frozenset({str, bytes})
 _NUMBER_TYPES = frozenset({int, float})
+_NO_SIZE = frozenset({int, float, NoneType})
 _REAL_OR_NULL = frozenset({float, NoneType})
 _LONGEST_EXTREME = 200
 _NUMBERS = (ValueClass.INTEGER, ValueClass.REAL)
@@ -140,7 +141,7 @@ class ColumnPass:
 
     def _grow(self, held: Counter[object], new: Collection[object]) -> int:
         """After `new` values came in; returns their characters, and looks at what is held when that is enough."""
-        added = sum([len(value) for value in new if isinstance(value, _SIZED)])
+        added = _characters(new)
         self._held_characters += added
         if len(held) > MAX_HELD_VALUES or self._held_characters > MAX_HELD_CHARACTERS:
             self._look(held)
@@ -368,3 +369,12 @@ class ColumnPass:
         if self._numbers.cells > 0 and self._numbers.cells * 2 >= self._classes.total():
             return number if math.isfinite(number) else str(number)
         return None if text is None else shown(text, _LONGEST_EXTREME)
+
+
+def _characters(values: Collection[object]) -> int:
+    """Of the texts, and bytes of the binary values, among them."""
+    kinds = set(map(type, values))
+    if kinds <= _NO_SIZE:
+        return 0
+    sized = values if kinds <= _SIZED else [value for value in values if type(value) in _SIZED]
+    return sum(map(len, cast("Collection[str]", sized)))
