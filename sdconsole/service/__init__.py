@@ -7,7 +7,6 @@ trace when something is wrong. Executing never raises for a failed stage: the re
 from sdconsole.service.blocking import InTheWay, blockers, end_blocker, running_run
 from sdconsole.service.elsewhere import (
     answer_run,
-    follow_run,
     hold_run,
     is_alive,
     open_question,
@@ -43,7 +42,7 @@ from sdconsole.service.targets import (
     recorded_settings,
     resolve_target,
 )
-from sdconsole.service.watching import Seen, follow, look, run_to_watch
+from sdconsole.service.watching import News, Seen, follow, follow_run, look, news, run_to_watch
 from sdconsole.source.generate.manifest import defects_path
 
 __all__ = [
@@ -51,6 +50,7 @@ __all__ = [
     "DeployPlan",
     "DeployRequest",
     "InTheWay",
+    "News",
     "Order",
     "PreparedRun",
     "Resumption",
@@ -76,6 +76,7 @@ __all__ = [
     "load_run",
     "look",
     "newest_unfinished",
+    "news",
     "number_of_rows",
     "open_question",
     "pause_run",

@@ -1,4 +1,4 @@
-"""A run that another process executes: follow its journal, answer its question, let it rest, go on, or stop.
+"""A run that another process executes: answer its question, let it rest, go on, or stop.
 
 The process that executes a run owns it. Nothing here touches the target; what is wanted is left in the run's folder,
 and the journal says whether it was heard.
@@ -7,13 +7,12 @@ and the journal says whether it was heard.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from sdconsole.config import Settings
 from sdconsole.core import runs
-from sdconsole.core.events import Record, Waiting
-from sdconsole.core.journal import JournalTail
+from sdconsole.core.events import Waiting
 from sdconsole.core.projection import RunState
 from sdconsole.core.wishes import RunWish, leave_wish
 from sdconsole.errors import OperationFailed, UsageError, from_os_error
@@ -26,21 +25,6 @@ _LOOK_SECONDS = 0.1
 def is_alive(settings: Settings, run_id: str) -> bool:
     """Whether some process executes the run now."""
     return runs.is_alive(runs.run_folder(settings.state_dir, run_id))
-
-
-def follow_run(
-    settings: Settings, run_id: str, *, again: Callable[[], bool], collapse: bool = False
-) -> Iterator[Record]:
-    """The run's records, and those that are still to come: at the end of what there is, `again` waits a moment and
-    says whether to look once more. With `collapse` older progress is left out where newer is there.
-
-    Raises UsageError ("run-unknown") and OperationFailed ("journal-damaged").
-    """
-    tail = JournalTail(runs.run_folder(settings.state_dir, run_id) / runs.JOURNAL, collapse=collapse)
-    while True:
-        yield from tail.read()
-        if not again():
-            return
 
 
 def open_question(settings: Settings, run_id: str) -> Waiting | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +12,9 @@ import psycopg
 
 from sdconsole.config import Settings
 from sdconsole.core import runs
+from sdconsole.core.events import Record
 from sdconsole.core.journal import JournalTail
-from sdconsole.core.projection import RunState, step
+from sdconsole.core.projection import RunState, fold
 from sdconsole.core.runs import RunSummary
 from sdconsole.errors import CheckFailed, Verdict
 from sdconsole.service.targets import resolve_target
@@ -40,6 +41,14 @@ class Seen:
             return None
         terminated = finished.error is not None and finished.error.cause.endswith("SIGTERM")
         return Verdict.TERMINATED if finished.verdict is Verdict.INTERRUPTED and terminated else finished.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Records that were not seen before, and whether some process executes the run."""
+
+    records: tuple[Record, ...]
+    alive: bool
 
 
 def run_to_watch(settings: Settings, run_id: str | None = None, *, on_target: bool = False) -> str | None:
@@ -74,23 +83,44 @@ def look(settings: Settings, run_id: str) -> Seen | None:
     return Seen(state, summary) if summary is not None else None
 
 
-def follow(settings: Settings, run_id: str, *, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[Seen]:
-    """The run, again and again, until nobody executes it any more.
+def follow_run(
+    settings: Settings, run_id: str, *, again: Callable[[], bool], collapse: bool = False
+) -> Iterator[Record]:
+    """The run's records, and those that are still to come: at the end of what there is, `again` waits a moment and
+    says whether to look once more. With `collapse` older progress is left out where newer is there.
+
+    Raises UsageError ("run-unknown") and OperationFailed ("journal-damaged").
+    """
+    tail = JournalTail(runs.run_folder(settings.state_dir, run_id) / runs.JOURNAL, collapse=collapse)
+    while True:
+        yield from tail.read()
+        if not again():
+            return
+
+
+def news(settings: Settings, run_id: str, *, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[News]:
+    """What the run's journal holds, then what is new at each look, until nobody executes the run any more.
 
     Raises UsageError "run-unknown" and OperationFailed "journal-damaged".
     """
     folder = runs.run_folder(settings.state_dir, run_id)
-    tail, state = JournalTail(folder / runs.JOURNAL), RunState()
+    tail = JournalTail(folder / runs.JOURNAL)
     while True:
         alive = runs.is_alive(folder)  # before reading: what a run wrote last is read when it is found to be over
-        for record in tail.read():
-            state = step(state, record)
-        summary = runs.summary_of(state, alive=alive)
-        if summary is not None:
-            yield Seen(state, summary)
+        yield News(tuple(tail.read()), alive)
         if not alive:
             return
         time.sleep(pause_seconds)
+
+
+def follow(settings: Settings, run_id: str, *, pause_seconds: float = _PAUSE_SECONDS) -> Iterator[Seen]:
+    """The run, again and again, until nobody executes it any more. Raises what `news` raises."""
+    state = RunState()
+    for new in news(settings, run_id, pause_seconds=pause_seconds):
+        state = fold(new.records, state)
+        summary = runs.summary_of(state, alive=new.alive)
+        if summary is not None:
+            yield Seen(state, summary)
 
 
 def _working(settings: Settings) -> Holder | None:
