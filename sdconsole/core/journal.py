@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sdconsole.core.events import SCHEMA, Measured, Progress, Record, from_json, to_json
+from sdconsole.core.events import SCHEMA, CheckResult, LogLine, Measured, Progress, Record, from_json, to_json
 from sdconsole.errors import OperationFailed
 
-_VOLATILE = (Progress, Measured)
-"""Events whose loss at a power cut costs nothing: written at once, synced with the next event of another kind."""
+_VOLATILE = (Progress, Measured, CheckResult, LogLine)
+"""Events within a stage: a power cut that takes them takes the stage's end as well, and the stage runs again. They are
+written at once and synced with the next event of another kind, a stage's end at the latest."""
 _PROGRESS = b'"type":"progress"},"schema":%d}\n' % SCHEMA
 """How the line of a progress event ends. No text within a record can end a line so: its quotes are escaped."""
 _EVENT, _DONE = b'"event":', b',"done":'

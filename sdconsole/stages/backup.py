@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sdconsole.core.model import StageName, StageResult
+from sdconsole.core.model import Artifact, StageName, StageResult
 from sdconsole.core.runs import private_folder
 from sdconsole.core.stage import Stage
 from sdconsole.source.open import changed_since
 from sdconsole.stages.deployment import Context, Deployment, now, reporter, session
 from sdconsole.stages.files import artifact
 from sdconsole.target.backup.backups import backup_source, dump_version
+from sdconsole.target.backup.manifest import Backup
 from sdconsole.target.live.published import live_version
 
 
@@ -31,16 +32,21 @@ class BackupStage(Stage[Deployment]):
         copy = backup_source(
             source, folder, run_id=ctx.run_id, created=made_at, progress=reporter(ctx, "export", "pages")
         )
-        artifacts = [artifact("snapshot", copy.path), artifact("snapshot-manifest", copy.manifest_path)]
+        artifacts = [_artifact("snapshot", copy), artifact("snapshot-manifest", copy.manifest_path)]
         with session(ctx) as connection:
             live = live_version(connection, target.live_schema)
         note = f"{sum(copy.rows.values()):,} rows copied"
         if live is not None:
             dump = dump_version(target, live, folder, run_id=ctx.run_id, created=made_at, check=ctx.checkpoint)
-            artifacts += [artifact("dump", dump.path), artifact("dump-manifest", dump.manifest_path)]
+            artifacts += [_artifact("dump", dump), artifact("dump-manifest", dump.manifest_path)]
             note += f", {live} dumped"
         return StageResult(
             note,
             artifacts=tuple(artifacts),
             facts={"source_digest": intake.digest, "rows": dict(copy.rows), "dumped": live},
         )
+
+
+def _artifact(name: str, backup: Backup) -> Artifact:
+    """With the digest that was computed when the file was written and that its manifest holds."""
+    return Artifact(name, str(backup.path), backup.size_bytes, backup.manifest.sha256)

@@ -18,7 +18,7 @@ from sdconsole.stages import machine_checks, source_checks, target_checks
 from sdconsole.stages.checks import Finding, failed, passed, warned
 from sdconsole.stages.deployment import Context, Deployment, now, session
 from sdconsole.target.backup.backups import list_backups
-from sdconsole.target.connect import server_facts
+from sdconsole.target.connect import Connection, server_facts
 from sdconsole.target.ledger.record import ensure_ledger
 from sdconsole.target.ledger.rows import live_deployment
 
@@ -82,12 +82,13 @@ def _findings(ctx: Context) -> Iterator[Finding]:
         server=settings.space_database_bytes,
     )
     yield from machine_checks.space_plan(wanted, free_bytes=lambda folder: shutil.disk_usage(folder).free)
-    yield from _source_findings(ctx, source)
-    yield from _target_findings(ctx)
+    with session(ctx) as connection:
+        yield from _source_findings(ctx, source, connection)
+        yield from _target_findings(ctx, connection)
     yield _recent_backup(backups, settings.backup_max_age_hours)
 
 
-def _source_findings(ctx: Context, source: Path) -> Iterator[Finding]:
+def _source_findings(ctx: Context, source: Path, target: Connection) -> Iterator[Finding]:
     _, intake = ctx.deployment.needed_source()
     changed = changed_since(intake, source, check=ctx.checkpoint)
     if changed:
@@ -102,33 +103,31 @@ def _source_findings(ctx: Context, source: Path) -> Iterator[Finding]:
         rows = {table.name: count_rows(connection, table.name) for table in catalog.tables}
     for skipped in catalog.skipped:
         yield Finding("source_schema", CheckStatus.INFO, f"{skipped.kind} {skipped.name} is not read: {skipped.reason}")
-    live = _live_rows(ctx)
+    live = _live_rows(ctx, target)
     yield from source_checks.source_rows(
         ctx.deployment.contract, rows, live, change_percent=ctx.deployment.settings.row_change_percent
     )
     yield source_checks.same_database(rows, live, described=ctx.deployment.settings.contract is not None)
 
 
-def _live_rows(ctx: Context) -> dict[str, int]:
-    with session(ctx) as connection:
-        ensure_ledger(connection)
-        live = live_deployment(connection, ctx.deployment.needed_target().live_schema)
+def _live_rows(ctx: Context, connection: Connection) -> dict[str, int]:
+    ensure_ledger(connection)
+    live = live_deployment(connection, ctx.deployment.needed_target().live_schema)
     return dict(live.rows) if live else {}
 
 
-def _target_findings(ctx: Context) -> Iterator[Finding]:
+def _target_findings(ctx: Context, connection: Connection) -> Iterator[Finding]:
     target = ctx.deployment.needed_target()
-    with session(ctx) as connection:
-        facts = server_facts(connection)
-        yield from target_checks.server(facts)
-        yield target_checks.pooler(connection, target, application=ctx.deployment.application)
-        yield from target_checks.rights(connection, target)
-        yield target_checks.reader_role(connection, target)
-        yield target_checks.clock(connection, now(), most_seconds=ctx.deployment.settings.max_clock_skew_seconds)
-        yield target_checks.live_drift(connection, target)
-        adoption = target_checks.first_adoption(connection, target)
-        yield adoption
-        live = live_deployment(connection, target.live_schema)
+    facts = server_facts(connection)
+    yield from target_checks.server(facts)
+    yield target_checks.pooler(connection, target, application=ctx.deployment.application)
+    yield from target_checks.rights(connection, target)
+    yield target_checks.reader_role(connection, target)
+    yield target_checks.clock(connection, now(), most_seconds=ctx.deployment.settings.max_clock_skew_seconds)
+    yield target_checks.live_drift(connection, target)
+    adoption = target_checks.first_adoption(connection, target)
+    yield adoption
+    live = live_deployment(connection, target.live_schema)
     dumped = live is not None or adoption.status is not CheckStatus.PASS
     yield from target_checks.backup_tools(facts.major, needed=dumped)
 

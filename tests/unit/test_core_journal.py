@@ -238,3 +238,25 @@ def test_text_that_utf8_cannot_hold_is_journalled_as_a_readable_escape(tmp_path:
         journal(Record(1, "r", "t", 0.0, LogLine("info", "caf\udce9.db is\nhere", StageName.LOAD)))
     [record] = read_journal(path)
     assert record.event == LogLine("info", "caf\\udce9.db is\nhere", StageName.LOAD)
+
+
+def test_what_happens_within_a_stage_is_synced_with_the_stages_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync costs milliseconds, and a stage reports hundreds of checks."""
+    path, on_disk = tmp_path / "events.jsonl", []
+    monkeypatch.setattr("os.fsync", lambda _descriptor: on_disk.append(path.stat().st_size))
+    told: list[Event] = [
+        StageStarted(StageName.VALIDATE),
+        Progress(StageName.VALIDATE, "rows", 1, 2),
+        CheckResult(StageName.VALIDATE, "rows", CheckStatus.PASS, "as many"),
+        LogLine("info", "half of it", StageName.VALIDATE),
+        StageFinished(StageName.VALIDATE, StageStatus.PASSED, 1.0, "proved"),
+    ]
+    with Journal(path) as journal:
+        bus = Bus("r-1", journal=journal, views=())
+        for event in told:
+            bus.publish(event)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == len(told)
+    assert on_disk == [len(lines[0]), path.stat().st_size]
