@@ -12,11 +12,13 @@ import tempfile
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import DataTable
 
 from sdconsole import service
 from sdconsole.config import Settings
 from sdconsole.core.model import StageName
 from sdconsole.interfaces.tui.console import ConsoleApp
+from sdconsole.interfaces.tui.params_dialog import ParamsDialog
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
 from sdconsole.service import DeployRequest
 from tests.tui.driving import terminal
@@ -31,11 +33,15 @@ SCREENS = (
     (("7",), "log"),
     (("question_mark",), "help"),
     (("escape", "v"), "versions"),
+    (("escape", "j"), "history"),
+    (("c",), "differences"),
     (("escape", "g"), "dashboards"),
     (("escape", "f"), "after"),
     (("escape", "h"), "home"),
+    (("escape", "o"), "runbooks"),
 )
-"""After the run's end: the keys that lead from one screen to the next. Questions of dates are asked at a hold only."""
+"""After the run's end: the keys that lead from one screen to the next."""
+WALKED = "weekly-checks"
 
 
 async def _until_stage(pilot: Pilot[None], app: ConsoleApp, stage: StageName, *, rows: int) -> None:
@@ -56,6 +62,16 @@ async def _play(folder: Path, settings: Settings, export: Path) -> None:
                 await pilot.pause(0.1)
             await pilot.pause(0.5)
             app.save_screenshot("confirm.svg", str(folder))
+            await pilot.press("escape")
+            while app.session.busy:
+                await pilot.pause(0.1)
+            await pilot.press("d")
+            await pilot.pause(2.0)
+            app.save_screenshot("dates.svg", str(folder))
+            await pilot.press("escape", "r")
+            while app.session.state.waiting is None or not app.session.asking:
+                await pilot.pause(0.1)
+            await pilot.pause(1.0)
             await pilot.press(*"servicedesk", "enter")
             while app.session.state.finished is None:
                 await pilot.pause(0.1)
@@ -65,10 +81,26 @@ async def _play(folder: Path, settings: Settings, export: Path) -> None:
                 await pilot.press(*keys)
                 await pilot.pause(2.0)
                 app.save_screenshot(f"{name}.svg", str(folder))
+            await _walk(pilot, app, folder)
             app.finish()
     finally:
+        app.walk.close("the pictures are taken")
         app.session.stop("the pictures are taken")
         app.session.close()
+
+
+async def _walk(pilot: Pilot[None], app: ConsoleApp, folder: Path) -> None:
+    """From the list of runbooks to the first question of one."""
+    names = [str(cell) for cell in app.screen.query_one(DataTable).get_column_at(0)]
+    await pilot.press(*["down"] * names.index(WALKED), "s")
+    await pilot.pause(1.0)
+    if isinstance(app.screen, ParamsDialog):
+        app.save_screenshot("parameters.svg", str(folder))
+        await pilot.press("enter")
+    while app.walk.asked is None and (app.walk.busy or app.walk.walk is None):
+        await pilot.pause(0.1)
+    await pilot.pause(1.0)
+    app.save_screenshot("walkthrough.svg", str(folder))
 
 
 def _self_contained(picture: Path) -> None:

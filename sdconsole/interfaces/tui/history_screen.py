@@ -24,8 +24,8 @@ from sdconsole.interfaces.tui.situation import Place
 from sdconsole.report.compare import Difference
 from sdconsole.service.history import PastRun
 
-_COLUMNS = ("", "when", "verdict", "took", "score", "rows", "kind", "run")
-_COLUMNS_FROM_WIDTH = {0: 4, 56: 6, 80: 8}
+_COLUMNS = ("", "when", "verdict", "took", "score", "rows", "run", "kind")
+_COLUMNS_FROM_WIDTH = {0: 4, 56: 6, 80: 7, 100: 8}
 """How many of the columns a screen of this width or more has."""
 SPARK_CELLS = 24
 SHOWN = 400
@@ -82,7 +82,7 @@ class HistoryScreen(SideScreen):
         narrow = self.size.width < 80
         table = Table.grid(padding=(0, 2))
         dim = self.look.dim
-        header = ("about", "what", *pair, "change") if not narrow else ("what", "before", "after")
+        header = ("about", "what", "before", "after", "change") if not narrow else ("what", "before", "after")
         table.add_row(*(Text(word, style=dim) for word in header))
         for one in found[:SHOWN]:
             before, after, change = (safe(word, limit=60) for word in one.words)
@@ -92,7 +92,8 @@ class HistoryScreen(SideScreen):
             cells = (name, before, after) if narrow else (Text(one.about, style=dim), name, before, after, change)
             table.add_row(*cells)
         more = [Text(f"{len(found) - SHOWN:,} more: {self.command}", style=dim)] if len(found) > SHOWN else []
-        self.say(Group(table, *more))
+        ids = safe(f"before: {pair[0]}   after: {pair[1]}", style=dim, limit=120)
+        self.say(Group(ids, table, *more))
 
     def on_resize(self) -> None:
         if self.ready:
@@ -155,6 +156,6 @@ class HistoryScreen(SideScreen):
             Text(figures.duration(summary.duration_seconds), justify="right"),
             Text("" if summary.score is None else f"{summary.score:.2f}", justify="right"),
             Text("" if run.rows is None else f"{run.rows:,}", justify="right"),
-            safe(summary.mode if summary.kind is RunKind.DEPLOY else summary.kind, style=look.dim, limit=20),
             safe(summary.run_id, style=look.dim, limit=40),
+            safe(summary.mode if summary.kind is RunKind.DEPLOY else summary.kind, style=look.dim, limit=20),
         ]

@@ -30,7 +30,8 @@ _STATUS = {
 def metrics_table(results: Sequence[MetricResult], look: Look, *, width: int) -> Table:
     """One line a metric; the scale with its thresholds is left out where it does not fit."""
     scaled = width >= 100
-    table = Table.grid(padding=(0, 2), expand=False)
+    explained = scaled or any(result.error for result in results)
+    table = Table.grid(padding=(0, 2 if width >= _BESIDE_TITLE + 20 else 1), expand=False)
     for result in results:
         status = _status(result, look)
         title = safe(result.metric.title, limit=46)
@@ -40,8 +41,10 @@ def metrics_table(results: Sequence[MetricResult], look: Look, *, width: int) ->
             cells.append(scale(result, look))
         limits = (("good", result.metric.green), ("watch", result.metric.yellow))
         thresholds = ", ".join(f"{word} {limit}" for word, limit in limits if limit) if scaled else ""
-        why = result.error or result.reason or thresholds
-        table.add_row(*cells, safe(why, style=look.bad if result.error else look.dim, limit=60))
+        why = result.error or (result.reason or thresholds if scaled else "")
+        if explained:
+            cells.append(safe(why, style=look.bad if result.error else look.dim, limit=60))
+        table.add_row(*cells)
     return table
 
 

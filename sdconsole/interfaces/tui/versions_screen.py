@@ -11,17 +11,24 @@ from textual.widgets import DataTable
 
 from sdconsole.interfaces.safe_text import safe
 from sdconsole.interfaces.tui.figures import amount
+from sdconsole.interfaces.tui.look import Look
 from sdconsole.interfaces.tui.side_screen import SideScreen
 from sdconsole.interfaces.tui.situation import Place
 from sdconsole.target.ledger.record import VersionState
 from sdconsole.target.live.versions import VersionRow
 
 HEADER = ("version", "state", "rows", "score", "size", "created (UTC)", "live since (UTC)", "run")
+_COLUMNS_FROM_WIDTH = {0: 2, 56: 4, 72: 5, 96: 6, 112: 7, 140: 8}
+"""How many of the columns a screen of this width or more has."""
 
 
 class VersionsScreen(SideScreen):
     place: ClassVar[Place] = "history"
     heading = " Versions on the target"
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look)
+        self._versions: tuple[VersionRow, ...] = ()
 
     def compose_table(self) -> ComposeResult:
         yield DataTable[Text](id="versions", cursor_type="row")
@@ -33,15 +40,22 @@ class VersionsScreen(SideScreen):
 
     def show(self, versions: Sequence[VersionRow]) -> None:
         self._versions = tuple(versions)
-        self.fill(HEADER, [self._cells(row) for row in versions])
+        self._draw()
         words = "b gives readers the chosen version" if versions else "no version yet"
         self.say(Text(words, style=self.look.dim))
+
+    def _draw(self) -> None:
+        count = max(columns for width, columns in _COLUMNS_FROM_WIDTH.items() if self.size.width >= width)
+        self.fill(HEADER[:count], [self._cells(row)[:count] for row in self._versions])
+
+    def on_resize(self) -> None:
+        if self.ready:
+            self._draw()
 
     @property
     def chosen(self) -> VersionRow | None:
         row = self.query_one(DataTable).cursor_row
-        versions = getattr(self, "_versions", ())
-        return versions[row] if 0 <= row < len(versions) else None
+        return self._versions[row] if 0 <= row < len(self._versions) else None
 
     def _cells(self, row: VersionRow) -> list[Text]:
         live = row.state is VersionState.LIVE
