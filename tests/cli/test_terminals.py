@@ -7,14 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
+from sdconsole.core import runs
 from sdconsole.core.events import Answered
 from sdconsole.core.journal import read_journal
+from sdconsole.core.projection import fold
+from sdconsole.errors import Verdict
 from tests.cli.conftest import Cli
 from tests.cli.library_runs import LIVE, deployed, states
 from tests.cli.test_approve import small_export  # noqa: F401 - a fixture
@@ -49,6 +54,10 @@ def tickets(pg: Database) -> int:
 def test_the_demonstration_goes_live_by_keys_in_a_real_terminal(cli: Cli, pg: Database) -> None:
     with TerminalSession(cli.folder, cli.environment, "demo", "--size", "700", "--dsn", pg.dsn) as terminal:
         asked = terminal.until("Type servicedesk to go on", "undo:")
+        [engine] = psutil.Process(terminal.process.pid).children()
+        assert "sdconsole.service.attended" in engine.cmdline()
+        assert pg.name not in " ".join(engine.cmdline())
+        assert engine.terminal() is None
         terminal.press("servicedesc\r")
         typo = terminal.until("type exactly servicedesk", after=asked)
         terminal.press("\x7f" + "k\r")
@@ -71,6 +80,10 @@ def test_a_console_killed_at_its_question_is_offered_first_and_finished_from_ano
         terminal.until("Type servicedesk to go on")
         os.killpg(terminal.process.pid, signal.SIGKILL)
         assert terminal.ends() == -signal.SIGKILL
+    [journal] = journals(cli)
+    while runs.is_alive(journal.parent):  # the run is left alone with its question, holds it and ends
+        time.sleep(0.05)
+    assert fold(read_journal(journal)).verdict is Verdict.HELD
     assert kept(pg) == ["ready"]
     with TerminalSession(cli.folder, cli.environment, size=(100, 30)) as terminal:
         terminal.until("Held before cutover", "Answer")
