@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     rates: Path | None = None
     """A file of dated rates, what work costs; None = nothing is shown in money."""
     query_timeout_seconds: float = Field(default=30.0, gt=0)
+    query_budget_ms: float = Field(default=500.0, gt=0)
     query_jobs: int | None = Field(default=None, ge=1, le=16)
     """How many of the dashboards' queries are asked at once; None = one for each core, at most 4."""
     keep_versions: int = Field(default=3, ge=2)

@@ -193,6 +193,7 @@ MEANING = {
     "cutover_deadline_seconds": "how long a switch waits for sessions in its way",
     "lock_timeout_ms": "how long readers wait at most for one attempt of the switch",
     "query_timeout_seconds": "the limit of a dashboard's query and of a runbook's check",
+    "query_budget_ms": "over how many milliseconds a dashboard's query is slow",
     "keep_versions": "versions that stay after a deployment",
     "backup_keep_days": "younger backups stay",
     "min_free_bytes": "free disk below which a run halts",

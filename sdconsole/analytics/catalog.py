@@ -193,12 +193,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All metrics in the order of their numbers. `budget_seconds` is what one query may take."""
+    """All metrics in the order of their numbers."""
 
     metrics: tuple[Metric, ...]
     palette: Mapping[MetricStatus, Shade]
     not_computable: tuple[NotComputable, ...]
-    budget_seconds: float
     team_minimum: int
     cell_minimum: int
     parts: Mapping[str, str] = field(repr=False, default_factory=dict)

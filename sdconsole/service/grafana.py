@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdconsole.analytics.catalog import load_catalog
 from sdconsole.analytics.dashboards import Dashboard, load_dashboards
 from sdconsole.analytics.grafana import POSTGRES, PROMETHEUS, dashboard_model
 from sdconsole.analytics.panel_check import PanelQuery, PanelResult, check_panels, panel_queries
@@ -106,7 +105,7 @@ def check(
             teams=teams,
         )
     left_out = tuple(query for query in queries if absent & query.needs)
-    return Checked(place, results, load_catalog().budget_seconds, left_out)
+    return Checked(place, results, settings.query_budget_ms / 1000, left_out)
 
 
 def _files(settings: Settings, mounted_at: Path) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,7 @@ def run_queries(
         )
     ctx.progress("dashboard queries", len(metrics), len(metrics), "queries")
     for result in results:
-        status, detail = _judged(result, catalog.budget_seconds)
+        status, detail = _judged(result, ctx.deployment.settings.query_budget_ms / 1000)
         ctx.check_result(f"query {result.metric.id} {result.metric.title}", status, detail)
         if result.value is not None:
             ctx.measured("metric_value", result.value, result.metric.unit, metric=result.metric.id)
