@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sdconsole.analytics.catalog import load_catalog
+from sdconsole.analytics.catalog import Kind, load_catalog
 from sdconsole.core import runs
 from sdconsole.core.events import CheckResult, ErrorReport
 from sdconsole.core.model import CheckStatus, StageName
@@ -225,7 +225,7 @@ def _metrics(state: RunState, before: RunState | None) -> tuple[MetricLine, ...]
     after, seconds = metric_values(state)
     earlier, _ = metric_values(before) if before else ({}, {})
     lines = []
-    for metric in load_catalog().metrics:
+    for metric in load_catalog().of_kind(Kind.METRIC, Kind.TEMPLATE):
         if metric.id in after or metric.id in earlier:
             value = after.get(metric.id)
             lines.append(
