@@ -178,6 +178,8 @@ class Settings(BaseSettings):
     """A Prometheus Pushgateway that gets the metrics when a run ends; without a password in it."""
     audit: bool = False
     """Write every changed cell, before and after, to audit.jsonl.gz in the run's folder."""
+    audit_keep_days: int = Field(default=30, ge=0)
+    """`runs prune` removes older audit trails, also those of runs whose record stays."""
     no_samples: bool = False
     """Keep single values of the data out of reports and logs."""
     min_free_bytes: int = Field(default=1_000_000_000, ge=0)

@@ -222,7 +222,7 @@ def test_a_stage_command_has_the_options_of_its_stage_and_of_those_before() -> N
     assert {"--jobs", "--throttle"} <= options[StageName.LOAD]
     assert {"--confirm", "--deadline", "--max-metric-change"} <= options[StageName.CUTOVER]
     assert not {"--watch", "--auto-rollback"} & options[StageName.CUTOVER]
-    of_a_new_run = {"--mode", "--until", "--target", "--dsn", "--schema", "--contract"}
+    of_a_new_run = {"--mode", "--audit", "--until", "--target", "--dsn", "--schema", "--contract"}
     assert deploy - of_a_new_run == options[StageName.VERIFY]
 
 

@@ -7,8 +7,8 @@ different keys share a code is 3 in 100 million. Eight bytes a row are kept, wha
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from types import NoneType
 
 from sdconsole.contract.model import Column, DateOrder, Kind
@@ -20,6 +20,17 @@ MISSING = MIN_INT64
 """The code of a row whose key is missing, or cannot be one."""
 _REMEMBERED = 20_000
 _AT_ONCE = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """`rows` beyond the first of each key; positions (from 0) of one for some keys, and of all that share a key."""
+
+    rows: int
+    beyond: list[int]
+    sharing: list[int] | None
+    """None = too many."""
+
 
 PartReader = Callable[[object], object]
 """A cell in its canonical form, so that ' 7 ' and 7.0 are the same key; None when it cannot be part of a key."""
@@ -117,44 +128,43 @@ class RowCodes:
     def missing(self) -> int:
         return self.codes.count(MISSING)
 
-    def repeated(self, limit: int = 0) -> tuple[int, list[int]]:
-        """Rows beyond the first of each key, and the positions (from 0) of the first `limit` such rows.
+    def repeated(self, limit: int, most: int) -> Repeated:
+        """Which rows repeat a key: all counted, `limit` of them named, and all that share one unless above `most`.
 
         Rows without a key are not compared. Works in parts, so that the memory stays bounded.
         """
         parts = 1 + len(self.codes) // _AT_ONCE
         rows = 0
-        positions: list[int] = []
-        for part in range(parts):
-            mine = [code for code in self.codes if code % parts == part and code != MISSING]
-            different = set(mine)
-            rows += len(mine) - len(different)
-            if len(mine) != len(different):
-                positions += [self._second_position(code) for code in _repeated(mine, limit)]
-        return rows, sorted(positions)[:limit]
-
-    def sharing(self, most: int) -> list[int] | None:
-        """The positions (from 0) of all rows whose key another row has too; None for more than `most`."""
-        parts = 1 + len(self.codes) // _AT_ONCE
         shared: set[int] = set()
         for part in range(parts):
             mine = [code for code in self.codes if code % parts == part and code != MISSING]
-            shared.update(code for code, rows in Counter(mine).items() if rows > 1)
-        positions = [position for position, code in enumerate(self.codes) if code in shared]
-        return positions if len(positions) <= most else None
+            once = set(mine)
+            rows += len(mine) - len(once)
+            if len(mine) != len(once):
+                for code in mine:
+                    if code in once:
+                        once.remove(code)
+                    else:
+                        shared.add(code)
+        return self._named(rows, shared, limit, most) if rows else Repeated(0, [], [])
 
-    def _second_position(self, code: int) -> int:
-        return self.codes.index(code, self.codes.index(code) + 1)
-
-
-def _repeated(codes: list[int], limit: int) -> list[int]:
-    """The first `limit` codes that occur more than once."""
-    seen: set[int] = set()
-    found: dict[int, None] = {}
-    for code in codes:
-        if code in seen:
-            found[code] = None
-            if len(found) >= limit:
+    def _named(self, rows: int, shared: set[int], limit: int, most: int) -> Repeated:
+        seen: set[int] = set()
+        named: set[int] = set()
+        beyond: list[int] = []
+        sharing: list[int] | None = []
+        for position, code in enumerate(self.codes):
+            if code not in shared:
+                continue
+            if code not in seen:
+                seen.add(code)
+            elif len(beyond) < limit and code not in named:
+                named.add(code)
+                beyond.append(position)
+            if sharing is not None:
+                sharing.append(position)
+                if len(sharing) > most:
+                    sharing = None
+            elif len(beyond) >= min(limit, len(shared)):
                 break
-        seen.add(code)
-    return list(found)
+        return Repeated(rows, beyond, sharing)

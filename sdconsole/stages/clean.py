@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from sdconsole.core.model import Artifact, CheckStatus, StageName, StageResult, StageStatus
 from sdconsole.core.stage import Stage
@@ -20,6 +21,8 @@ from sdconsole.stages.deployment import Context, Deployment, reporter
 from sdconsole.stages.files import artifact, read_profile, snapshot_path, write_json
 from sdconsole.stages.kept import refused_quarantine
 from sdconsole.stages.scoring import check_unnamed
+
+AUDIT_FILE: Final = "audit.jsonl.gz"
 
 
 class CleanStage(Stage[Deployment]):
@@ -49,7 +52,7 @@ class CleanStage(Stage[Deployment]):
                     copy_quarantine(connection, refused_quarantine(deployment.folder))
                 raise
 
-        audit = deployment.folder / "audit.jsonl.gz"
+        audit = deployment.folder / AUDIT_FILE
         audited = _wants_audit(ctx) and not deployment.dry_run
         with audit_trail(audit) if audited else nullcontext() as trail:
             report = clean_database(

@@ -18,7 +18,7 @@ def test_records_that_nothing_needs_are_removed_and_the_shell_offers_the_rest(
     inside: Inside, make_export: MakeExport, pg: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_export(rows=1_000)
-    live = deployed(inside.folder, source, pg.dsn)
+    live = deployed(inside.folder, source, pg.dsn, audit=True)
     held = deployed(inside.folder, source, pg.dsn, confirm=None)
     failed = deployed(inside.folder, source, pg.dsn, space_local_bytes=10**18)
     assert completing.complete_runs("r-") == [failed.run_id, held.run_id, live.run_id]
@@ -40,6 +40,13 @@ def test_records_that_nothing_needs_are_removed_and_the_shell_offers_the_rest(
     assert "still exists" in reasons[live.run_id]
     assert reasons[held.run_id] == "it waits for a confirmation"
     assert not (folder / failed.run_id).exists()
+    audit = folder / live.run_id / "audit.jsonl.gz"
+    assert audit.exists(), "it is kept for 30 days"
+    old = {
+        one.run.run_id: one.old_audit
+        for one in prune_runs(settings_of(inside.folder, pg.dsn, audit_keep_days=0), keep_days=0)
+    }
+    assert (old, audit.exists()) == ({live.run_id: audit, held.run_id: None}, False)
     assert (folder / live.run_id / "profile.json").exists()
     (Path(inside.folder) / "sdconsole.toml").write_text("no = such\n")
     assert completing.complete_runs("") == [], "completion is silent where the settings are wrong"

@@ -103,6 +103,9 @@ CanaryRate = Annotated[
     float | None,
     typer.Option("--canary-rate", help="Percent of the rows in the canary; default: 10, more for few rows."),
 ]
+Audit = Annotated[
+    bool | None, typer.Option("--audit", help="Also write each changed cell to audit.jsonl.gz in the run's folder.")
+]
 KeepCanary = Annotated[
     bool | None, typer.Option("--keep-canary", help="Leave the canary on the server until: versions prune.")
 ]

@@ -40,6 +40,7 @@ def runs_prune(
                 "schema": 1,
                 "dry_run": dry_run,
                 "removed": [{"run": one.run.run_id, "size_bytes": one.size_bytes} for one in gone],
+                "audits_removed": [one.run.run_id for one in judged if one.old_audit],
                 "kept": [{"run": one.run.run_id, "reason": one.reason} for one in judged if one.reason],
             }
         )
@@ -53,3 +54,5 @@ def runs_prune(
     )
     size = sum(one.size_bytes for one in gone) / 1e6
     write_message(f"{len(gone)} of {len(judged)} {'would go' if dry_run else 'removed'}, {size:,.1f} MB")
+    if old := sum(one.old_audit is not None for one in judged):
+        write_message(f"{old} old audit trail(s) of runs that stay {'would go' if dry_run else 'removed'}")

@@ -34,9 +34,6 @@ from sdconsole.stages.kept import refused_quarantine
 Junit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write every rule as a test case in JUnit XML.")
 ]
-Audit = Annotated[
-    bool | None, typer.Option("--audit", help="Also write each changed cell to audit.jsonl.gz in the run's folder.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would change, write no clean file.")]
 
 
@@ -67,7 +64,7 @@ def clean(
     source: opt.Source,
     to: opt.CleanFile = None,
     dry_run: DryRun = False,
-    audit: Audit = None,
+    audit: opt.Audit = None,
     date_format: DateFormats = None,
     target: opt.TargetName = None,
     dsn: opt.Dsn = None,

@@ -16,7 +16,7 @@ from sdconsole.quality.dates.reading import DateReader, DateShape
 from sdconsole.quality.profile.column_pass import ColumnPass
 from sdconsole.quality.profile.model import ColumnProfile
 from sdconsole.quality.profile.table_parts import Part, PartFacts
-from sdconsole.quality.row_codes import MISSING, RowCodes, part_reader
+from sdconsole.quality.row_codes import MISSING, Repeated, RowCodes, part_reader
 from sdconsole.quality.texts import words_of
 from sdconsole.quality.values import shown
 from sdconsole.source.catalog import quote
@@ -100,32 +100,33 @@ class TablePass:
         return self._facts(connection)
 
     def _facts(self, connection: sqlite3.Connection) -> PartFacts:
-        repeated, positions, key_missing = 0, list[int](), 0
+        repeated, key_missing = Repeated(0, [], None), 0
         if self._keys is not None:
-            repeated, positions = self._keys.repeated(_KEY_SAMPLES)
+            repeated = self._keys.repeated(_KEY_SAMPLES, _MOST_SHARING_ROWS)
             key_missing = self._keys.missing
         return PartFacts(
             rows=self._rows,
             columns=self._columns,
             rows_with_corrupt_date=self._rows_with_corrupt_date,
             key=self._key,
-            key_is_unique=self._keys is not None and not repeated and not key_missing,
-            duplicate_rows=repeated,
+            key_is_unique=self._keys is not None and not repeated.rows and not key_missing,
+            duplicate_rows=repeated.rows,
             key_missing=key_missing,
-            key_samples=self._key_samples(connection, positions) if positions and self._setting.sample_count else (),
-            rows_sharing_a_key=self._rows_sharing_a_key(connection, repeated),
+            key_samples=self._key_samples(connection, repeated.beyond) if self._setting.sample_count else (),
+            rows_sharing_a_key=self._rows_sharing_a_key(connection, repeated.sharing),
             children={name: codes.codes for name, codes in self._children.items()},
             parents={name: codes.codes for name, codes in self._parents.items()},
         )
 
-    def _rows_sharing_a_key(self, connection: sqlite3.Connection, repeated: int) -> tuple[int, ...] | None:
+    def _rows_sharing_a_key(
+        self, connection: sqlite3.Connection, positions: Sequence[int] | None
+    ) -> tuple[int, ...] | None:
         """Named, so that cleaning need not compare all keys again."""
         rowid = self._source.rowid_name
-        if self._keys is None or rowid is None:
+        if positions is None or rowid is None:
             return None
-        positions = self._keys.sharing(_MOST_SHARING_ROWS) if repeated else []
         if not positions:
-            return None if positions is None else ()
+            return ()
         numbers = connection.execute(f"SELECT {rowid} FROM {quote(self._source.name)} NOT INDEXED")  # noqa: S608
         chosen = bytearray(self._rows)
         for position in positions:
