@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from sdconsole.core.model import CheckStatus
-from sdconsole.report.model import Report
+from sdconsole.report.model import RTO, Report
 from sdconsole.report.numbers import duration, moment, number, signed
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#!|~&@$]|:(?=//)|(?<=\bwww)\.)")
@@ -57,6 +57,7 @@ def _summary(report: Report) -> Iterator[str]:
             f"in {duration(switch.seconds)}, {switch.attempts} attempt(s)"
             + ("" if switch.lock_seconds is None else f", views locked for {duration(switch.lock_seconds)}")
         )
+    yield from (f"- {RTO}: {escaped(text)}" for name, text in report.facts if name == RTO)
     if report.score:
         before = f", {number(report.score.before, digits=2)} before cleaning" if report.score.before is not None else ""
         yield f"- score: {report.score.after:.2f} {report.score.grade}, minimum {report.score.minimum:g}{before}"

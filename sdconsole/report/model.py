@@ -153,6 +153,10 @@ class Trouble:
     next_step: str
 
 
+RTO = "RTO"
+"""The fact that says how long a way back took."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One run. `facts` are labelled values of run and environment, in order of showing."""

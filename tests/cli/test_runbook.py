@@ -272,6 +272,11 @@ def test_a_rehearsal_writes_its_rto_into_the_ledger_and_the_record(
     assert shown == (None,), "what readers see is not touched"
     page = (folder_of(cli, ended.json["walk"]) / "walk.md").read_text()
     assert f"RTO {runs[2]['rto_s']:.1f} s" in page
+    for name in ("report.md", "report.html"):
+        assert re.search(r"RTO\W.*[0-9.]+ s from the decision", (folder_of(cli, runs[2]["run"]) / name).read_text()), (
+            name
+        )
+        assert "RTO" not in (folder_of(cli, runs[0]["run"]) / name).read_text()
     for run in runs:
         check_sums(folder_of(cli, run["run"]))
 
