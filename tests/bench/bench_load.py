@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -320,7 +320,7 @@ def measure(settings: Settings, folder: Path, size: str, large: str, turns: int)
     report.bar("slowest of 10 rollbacks", max(bench.rollbacks(10)), ROLLBACK_BAR_SECONDS, "s")
     if large != "0":
         more = service.generate_demo(settings, size=large)
-        took["growth"] = growth(bench, deployed(settings, more, StageName.CLEAN), meter, report, took)
+        took["growth"] = growth(bench, version, deployed(settings, more, StageName.CLEAN), meter, report, yardstick)
     report.end(sum(cost.others for cost in took.values()) / len(took))
     return report.missed
 
@@ -343,29 +343,31 @@ def runnable(peers: Peers, report: Report) -> dict[str, Callable[[], float | Non
     return found
 
 
-def growth(small: Bench, proved: Proved, meter: Meter, report: Report, before: Mapping[str, Cost]) -> Cost:
-    """Cost of each row at this size against that at the small one, and the memory of each process."""
+def growth(small: Bench, known: str, proved: Proved, meter: Meter, report: Report, yardstick: Cost) -> Cost:
+    """Cost of each row at this size against that at the small one, in the same turns; the memory of each process.
+
+    `known` is a loaded version of the small file.
+    """
     bench = Bench(small.settings, small.target, small.superuser, proved, small.folder)
-    names = ("load, 1 job", "load, 2 jobs", "load", "validation")
     version = bench.loaded()
+    works: dict[str, Callable[[], float | None]] = {
+        "load, few rows": lambda: small.whole(None),
+        "validation, few rows": lambda: small.validation(known),
+        "load, 1 job": lambda: bench.whole(1),
+        "load, 2 jobs": lambda: bench.whole(2),
+        "load": lambda: bench.whole(None),
+        "validation": lambda: bench.validation(version),
+    }
     with watched_memory() as peaks:
-        took = in_turns(
-            meter,
-            {
-                "load, 1 job": lambda: bench.whole(1),
-                "load, 2 jobs": lambda: bench.whole(2),
-                "load": lambda: bench.whole(None),
-                "validation": lambda: bench.validation(version),
-            },
-            2,
-        )
+        took = in_turns(meter, works, 2)
     factor = proved.rows / small.proved.rows
     report.head(f"{proved.rows:,} rows, {factor:.2f} times as many, the least of 2 turns")
-    for name in names:
-        report.row(name, took[name], before["server COPY"])
+    for name, cost in took.items():
+        report.row(name, cost, yardstick)
     print()
     for name in ("load", "validation"):
-        same = Cost(before[name].wall * factor, before[name].cpu * factor)
+        before = took[f"{name}, few rows"]
+        same = Cost(before.wall * factor, before.cpu * factor)
         report.ratio(f"growth of the {name} for each row", took[name], same, LINEAR_BAR)
     report.bar("the largest loading process", max(peaks.values()), MEMORY_BAR_MB, "MB")
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as fresh:

@@ -20,7 +20,7 @@ from psycopg.copy import LibpqWriter
 
 from sdconsole.contract.model import Table
 from sdconsole.errors import OperationFailed
-from sdconsole.source.catalog import count_rows, quote, read_catalog
+from sdconsole.source.catalog import quote, read_catalog
 from sdconsole.target.connect import Connection
 from sdconsole.target.load.blueprint import PlannedTable, column_list, plan_table
 from sdconsole.target.load.clean_file import open_clean, select_columns
@@ -37,11 +37,10 @@ _COPY_LINE: Final = re.compile(r"^COPY .*, \S+ (\d+)(?:, \S+ ([^:]+?))?(?::|$)",
 
 @dataclass(frozen=True, slots=True)
 class _Selection:
-    """The rows to copy, in the order they are sent in: the query, its parameters, and how many rows it finds."""
+    """The rows to copy, in the order they are sent in: the query and its parameters."""
 
     query: str
     parameters: tuple[int, ...]
-    rows: int
 
 
 def load_table(
@@ -84,20 +83,19 @@ def _selection(clean: sqlite3.Connection, table: Table, numbers: tuple[int, int]
     number = held.rowid_name if held is not None else None
     if number is None:
         assert numbers is None
-        return _Selection(select_columns(table, ordered=True), (), count_rows(clean, table.name))
+        return _Selection(select_columns(table, ordered=True), ())
     name = quote(table.name)
     within = f" WHERE {number} BETWEEN ? AND ?" if numbers is not None else ""
-    found = clean.execute(f"SELECT count(*) FROM {name}{within}", numbers or ()).fetchone()  # noqa: S608
     if not table.key:
         query = f"{select_columns(table, ordered=False)}{within} ORDER BY {number}"
-        return _Selection(query, numbers or (), int(found[0]))
+        return _Selection(query, numbers or ())
     columns = ", ".join(f"held.{quote(column.name)}" for column in table.columns)
     order = ", ".join(quote(column) for column in table.key)
     query = (
         f"SELECT {columns} FROM (SELECT {number} AS number FROM {name}{within} ORDER BY {order} LIMIT -1) AS wanted"  # noqa: S608
         f" CROSS JOIN {name} AS held ON held.{number} = wanted.number"
     )
-    return _Selection(query, numbers or (), int(found[0]))
+    return _Selection(query, numbers or ())
 
 
 def _copy(
