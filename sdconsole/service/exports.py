@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sdconsole.config import Settings
 from sdconsole.contract.load import load_contract
 from sdconsole.core import runs
 from sdconsole.errors import UsageError
-from sdconsole.source.generate import Manifest, generate
+from sdconsole.source.generate import Manifest, day_taken, generate
 
 
 def generate_demo(
@@ -20,11 +20,16 @@ def generate_demo(
     seed: int = 1,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
-    """The demonstration's export, made once for each size and seed and kept in the state folder."""
+    """The demonstration's export, made once for each size and seed and kept in the state folder.
+
+    Its future dates are counted from today, so that the profile finds them.
+    """
     folder = runs.private_folder(settings.state_dir / "demo")
-    path = folder / f"servicedesk-{number_of_rows(size) or size}-{seed}.db"
+    rows = number_of_rows(size)
+    path = folder / f"servicedesk-{rows or size}-{seed}.db"
     if not path.exists():
-        generate_export(path, size=size, seed=seed, progress=progress)
+        day = max(datetime.now(UTC).date(), day_taken("baseline" if rows else size, rows))
+        generate_export(path, size=size, seed=seed, as_of=day.isoformat(), progress=progress)
     return path
 
 

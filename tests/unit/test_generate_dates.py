@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdconsole.config import load_settings
 from sdconsole.contract.load import load_contract
 from sdconsole.contract.model import DateOrder, Kind
 from sdconsole.quality.dates.reading import DateReader, read_date
 from sdconsole.quality.dates.votes import Votes
+from sdconsole.quality.profile.database import profile_database
+from sdconsole.service import generate_demo
 from sdconsole.source.catalog import quote
 from sdconsole.source.generate import Expect, generate, read_defects
 from sdconsole.source.generate import date_shapes as shapes
@@ -94,3 +97,12 @@ def test_columns_vote_as_planned_and_every_date_defect_reads_as_expected(
             missing = parsed.shape.value in ("missing", "token")
             assert missing == (defect["expect"] == Expect.NULL), defect
     assert checked > 400
+
+
+def test_the_future_dates_of_the_demonstration_lie_in_the_future(tmp_path: Path) -> None:
+    export = generate_demo(load_settings(state_dir=tmp_path), size="4000")
+    profile = profile_database(export, CONTRACT, progress=lambda done, total: None)
+    dates = profile.column("timesheets", "TS-Date").dates
+    put_in = [defect for defect in read_defects(export) if defect["kind"] == "D17"]
+    assert dates is not None
+    assert dates.out_of_range == len(put_in) > 0

@@ -6,7 +6,7 @@ compared with what was put in. Knows nothing of how defects are found or repaire
 
 from sdconsole.source.generate.defects import KINDS, Expect
 from sdconsole.source.generate.dirt import DIRT_PROFILES
-from sdconsole.source.generate.export import generate
+from sdconsole.source.generate.export import day_taken, generate
 from sdconsole.source.generate.manifest import (
     Figures,
     Manifest,
@@ -24,6 +24,7 @@ __all__ = [
     "Expect",
     "Figures",
     "Manifest",
+    "day_taken",
     "defects_path",
     "generate",
     "manifest_path",

@@ -55,6 +55,11 @@ _TIMESHEET_STEP = 5_000
 _CACHE_KIB = 8_000
 
 
+def day_taken(size: str = "baseline", rows: int | None = None) -> date:
+    """The day on which an export of that size would have been taken."""
+    return EPOCH + timedelta(days=scale_of(size, rows).export_day)
+
+
 def generate(
     path: Path,
     *,
@@ -82,7 +87,7 @@ def generate(
     `source.output`, and OperationFailed "disk-full" or "output-unwritable".
     """
     scale = scale_of(size, rows)
-    taken = EPOCH + timedelta(days=scale.export_day)
+    taken = day_taken(size, rows)
     if as_of is not None and as_of < taken:
         raise UsageError(
             "generate-as-of",
