@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import signal
 import subprocess
@@ -16,11 +17,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole import service
+from sdconsole.config import Settings
 from sdconsole.contract.load import load_contract
 from sdconsole.core.events import Blocked, BlockerEnded
 from sdconsole.core.journal import read_journal
 from sdconsole.core.model import Mode
 from sdconsole.errors import CheckFailed, Verdict
+from sdconsole.interfaces.tui.dialog import Dialog
+from sdconsole.interfaces.tui.service_library import ServiceLibrary
+from sdconsole.service import Rollback
 from sdconsole.source.generate import generate
 from sdconsole.target.connect import Target
 from tests.cli.conftest import Cli
@@ -28,6 +33,7 @@ from tests.cli.library_runs import LIVE, deployed, settings_of, states, version_
 from tests.cli.test_refusals import refused
 from tests.conftest import Database
 from tests.stages.live_world import World
+from tests.tui.driving import RUN_SECONDS, console, play, until, until_asked, words
 
 HOLD = "SELECT count(*) FROM servicedesk.tickets"
 
@@ -121,6 +127,54 @@ def test_a_session_in_the_way_is_named_and_ended_from_another_terminal(
     application = "quarterly report"
     assert written == [("blocker-cancelled", str(pid), application), ("blocker-ended", str(pid), application)]
     assert "nobody holds" in cli("blockers", ready.run_id).out
+    cancelled_in_the_console(settings_of(cli.folder, pg.dsn), pg, back_to=version_of(before))
+
+
+def cancelled_in_the_console(settings: Settings, pg: Database, *, back_to: str) -> None:
+    """A rollback waits for a real statement that reads live; the key cancels it, and readers are back at once."""
+
+    async def story() -> None:
+        library = ServiceLibrary(settings)
+        async with console(settings.state_dir, settings=settings, library=library, size=(140, 40)) as (app, pilot):
+            app.begin(Rollback())
+            await until(pilot, lambda: isinstance(app.screen, Dialog), patience_seconds=RUN_SECONDS)
+            await until_asked(pilot)
+            await pilot.press(*LIVE, "enter")
+            await until(pilot, lambda: app.session.state.blocked is not None, patience_seconds=RUN_SECONDS)
+            await pilot.press("6")
+            await until(pilot, lambda: "nightly export" in words(app, "#holders"))
+            await pilot.press("k")
+            await until_asked(pilot)
+            assert "pg_sleep(600)" in words(app)
+            await pilot.click("#yes")
+            await until(pilot, lambda: app.final_state is not None, patience_seconds=RUN_SECONDS)
+            assert app.final_state is not None
+            assert app.final_state.verdict is Verdict.OK
+
+    def read() -> None:
+        with contextlib.suppress(psycopg.errors.QueryCanceled):
+            session.execute("SELECT count(*), pg_sleep(600) FROM servicedesk.tickets")
+
+    with psycopg.connect(make_conninfo(pg.dsn, application_name="nightly export")) as session:
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        while not held_by(pg, session.info.backend_pid):
+            time.sleep(0.02)
+        play(story())
+        reader.join(timeout=30)
+        assert not reader.is_alive()
+        session.rollback()
+    assert states(pg)[back_to] == "live"
+
+
+def held_by(pg: Database, pid: int) -> bool:
+    """The session's statement is running and holds the live view."""
+    with psycopg.connect(pg.dsn) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_locks WHERE pid = %s AND granted AND relation = 'servicedesk.tickets'::regclass",
+            [pid],
+        ).fetchone()
+    return row is not None and row[0] > 0
 
 
 @pytest.fixture
