@@ -19,7 +19,7 @@ from sdconsole.quality.values import MIN_INT64, is_missing, read_decimal, read_i
 MISSING = MIN_INT64
 """The code of a row whose key is missing, or cannot be one."""
 _REMEMBERED = 20_000
-_AT_ONCE = 250_000
+_AT_ONCE = 120_000
 
 
 @dataclass(frozen=True, slots=True)

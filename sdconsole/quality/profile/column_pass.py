@@ -38,8 +38,8 @@ from sdconsole.quality.values import (
     shown,
 )
 
-MAX_HELD_VALUES = 30_000
-MAX_HELD_CHARACTERS = 2_000_000
+MAX_HELD_VALUES = 12_000
+MAX_HELD_CHARACTERS = 1_000_000
 MOST_CATEGORIES = 50
 """With more different values than this, the share of one value says little."""
 _SIZED = frozenset({str, bytes})
