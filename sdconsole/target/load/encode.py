@@ -29,8 +29,8 @@ REFUSALS: Final = (ValueError, TypeError, OverflowError, struct.error)
 """What an `Encode` raises for a cell that its column cannot hold unchanged."""
 _REMEMBERED_CELLS: Final = 4_096
 """A column that repeats its values has fewer; one that does not should not hold them all in memory."""
-_REMEMBERED_HOURS: Final = 65_536
-_HOUR: Final = re.compile(r"(\d{4}-\d{2}-\d{2}) ([01]\d|2[0-3])", re.ASCII)
+_REMEMBERED_DAYS: Final = 65_536
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EPOCH: Final = date(2000, 1, 1).toordinal()
 _MICROSECONDS: Final = 1_000_000
 _INTEGER_BITS: Final = {"smallint": 16, "integer": 32, "bigint": 64}
@@ -58,7 +58,7 @@ def register(adapters: AdaptersMap, columns: Sequence[Column]) -> list[int | str
 def encoder(column: Column) -> Encode | None:
     """How to write the cells of a column; None where the driver does it. Raises one of `REFUSALS`."""
     if column.kind is Kind.TIMESTAMP:
-        return _Remembered(_timestamp).__getitem__
+        return _Timestamps().__getitem__
     if column.kind is Kind.DECIMAL:
         return _Remembered(partial(_numeric, limits=column.numeric_scale)).__getitem__
     if column.kind is Kind.REAL:
@@ -121,35 +121,39 @@ def _integer(cell: object, bits: int) -> None:
         raise ValueError(f"it is outside the range of a {bits}-bit integer")
 
 
-class _Hours(dict[str, int]):
-    """Microseconds from the epoch to a full hour, by its text; remembers the hours it has met."""
+class _Days(dict[str, int]):
+    """Microseconds from the epoch to a day, by its text; remembers the days it has met."""
 
     def __missing__(self, text: str) -> int:
-        found = _HOUR.fullmatch(text)
-        if found is None:
+        if not _DAY.fullmatch(text):
             raise KeyError(text)
-        if len(self) >= _REMEMBERED_HOURS:
+        if len(self) >= _REMEMBERED_DAYS:
             self.clear()
-        hours = (date.fromisoformat(found[1]).toordinal() - _EPOCH) * 24 + int(found[2])
-        self[text] = hours * 3_600 * _MICROSECONDS
+        self[text] = (date.fromisoformat(text).toordinal() - _EPOCH) * 86_400 * _MICROSECONDS
         return self[text]
 
 
-_HOURS: Final = _Hours()
-_WITHIN_HOUR: Final = {
-    f":{minute:02d}:{second:02d}": (minute * 60 + second) * _MICROSECONDS
-    for minute in range(60)
-    for second in range(60)
+_DAYS: Final = _Days()
+_MINUTES: Final = {
+    f" {hour:02d}:{minute:02d}": (hour * 60 + minute) * 60 * _MICROSECONDS for hour in range(24) for minute in range(60)
 }
+_SECONDS: Final = {f":{second:02d}": second * _MICROSECONDS for second in range(60)}
 _PACKED: Final = struct.Struct(">q").pack
 
 
-def _timestamp(cell: object) -> bytes:
-    text = _text(cell)
-    try:
-        return _PACKED(_HOURS[text[:13]] + _WITHIN_HOUR[text[13:]])
-    except KeyError:
-        raise ValueError("it is not a timestamp of the form YYYY-MM-DD HH:MM:SS") from None
+class _Timestamps(dict[object, Buffer]):
+    """As `_Remembered`, in a single call for those that a column does not repeat, as most of its times are."""
+
+    def __missing__(self, cell: object) -> bytes:
+        if not isinstance(cell, str):
+            raise TypeError(f"it is stored as {type(cell).__name__}, not as text")
+        try:
+            written = _PACKED(_DAYS[cell[:10]] + _MINUTES[cell[10:16]] + _SECONDS[cell[16:]])
+        except KeyError:
+            raise ValueError("it is not a timestamp of the form YYYY-MM-DD HH:MM:SS") from None
+        if len(self) < _REMEMBERED_CELLS:
+            self[cell] = written
+        return written
 
 
 def _numeric(cell: object, *, limits: tuple[int, int] | None) -> Buffer:
