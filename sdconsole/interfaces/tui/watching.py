@@ -77,7 +77,8 @@ class Follower:
         if self._hurried:
             self._read_again.set()
         self._hurried = self._hurry.wait(LOOK_SECONDS)
-        self._hurry.clear()
+        if self._hurried:  # one that comes after the wait was over is kept for the next
+            self._hurry.clear()
         return not self._stop.is_set()
 
 
