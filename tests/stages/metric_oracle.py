@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.stages.metric_rows import (
     Answer,
     Export,
     Row,
+    counted,
     grouped,
     mean,
     moment,
@@ -64,7 +66,7 @@ def _executive(export: Export) -> dict[str, Answer]:
         ("closed tickets", closed),
     ]
     still_open = len(export.tickets) - closed
-    quantiles = [(f"p{share}", "", quantile(days, share / 100), len(days)) for share in (50, 90, 95, 99)]
+    quantiles = [(f"p{share}", "", quantile(days, share / 100), len(days)) for share in (50, 90, 95, 99) if days]
     return {
         "1.1": single(percent(met["yes"], met["yes"] + met["no"]), met["yes"] + met["no"]),
         "1.2": single(mean(days), len(days)),
@@ -75,8 +77,8 @@ def _executive(export: Export) -> dict[str, Answer]:
         "3.5": Answer(agents[0][2], len(people), tuple(agents)),
         "4.3": Answer(float(len(export.tickets)), len(export.tickets), tuple((a, "", float(b), b) for a, b in counts)),
         "E1": single(len(export.tickets), len(export.tickets)),
-        "E2": single(still_open, len(export.tickets)),
-        "A2": Answer(quantiles[0][2], len(days), tuple(quantiles)),
+        "E2": counted(still_open, len(export.tickets)),
+        "A2": Answer(quantile(days, 0.5), len(days), tuple(quantiles)),
     }
 
 
@@ -91,7 +93,7 @@ def _teams(export: Export) -> dict[str, Answer]:
     work = [
         (team, "", percent(n, closed), n) for team, n in sorted(large.items(), key=lambda item: (-item[1], item[0]))
     ]
-    busiest = max(work, key=lambda row: row[3])
+    busiest = worst(work, max, closed)
     small = closed - sum(large.values())
     rest = [("(smaller teams)", "", percent(small, closed), small)] if small else []
     support = [ticket for ticket in export.closed if ticket["TKT-Category"] == "Support Tickets"]
@@ -112,7 +114,7 @@ def _teams(export: Export) -> dict[str, Answer]:
     heat.sort(key=lambda row: (-size[row[0]], row[0], -(row[2] or 0), row[1]))
     special = sum(max(n for (of, _), n in cells.items() if of == team) * 10 > 9 * large[team] for team in large)
     return {
-        "2.3": Answer(busiest[2], closed, (*work, *rest)),
+        "2.3": replace(busiest, rows=(*work, *rest)),
         "2.4": worst(_means(effort, TEAM_MINIMUM), max),
         "2.7": worst(_means(grouped(export.timed, "team", "days"), TEAM_MINIMUM), max),
         "2.8": worst(_large(covered), min),
@@ -146,14 +148,14 @@ def _people(export: Export) -> dict[str, Answer]:
     waiting = Counter(ticket["person"] for ticket in named if not ticket["closed"])
     timed = [ticket for ticket in named if ticket["days"] is not None]
     return {
-        "3.2": Answer(booked[0][2], entries.total(), tuple(booked)),
-        "T1": _counted(done, 20),
+        "3.2": worst(booked, max, entries.total()),
+        "T1": _most(done, 20),
         "T2": worst(_means(grouped(timed, "person", "days"), 10), max),
-        "T4": _counted(waiting, None),
+        "T4": _most(waiting, None),
     }
 
 
-def _counted(counts: Counter[str], limit: int | None) -> Answer:
+def _most(counts: Counter[str], limit: int | None) -> Answer:
     """The headline rests on the rows that are shown."""
     rows = [(name, "", float(n), n) for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     if not rows:
@@ -212,18 +214,20 @@ def _over_time(export: Export) -> dict[str, Answer]:
     created = [ticket["created"] for ticket in export.tickets if ticket["created"]]
     months = Counter(f"{time:%Y-%m}" for time in created)
     volume = tuple((month, "", float(n), n) for month, n in sorted(months.items()))
-    found = {"2.6": Answer(volume[max(len(volume) - 2, 0)][2], len(created), volume)}
+    complete = volume[max(len(volume) - 2, 0)][2] if volume else None
+    found = {"2.6": Answer(complete, len(created), volume)}
     found["O3"] = found["A1"] = _days_filled(time.date() for time in created)
     found["O4"] = _days_filled(t["resolved"].date() for t in export.closed if t["resolved"])
     by_resolution = _medians((f"{t['resolved']:%Y-%m}", t["days"]) for t in export.timed)
-    newest = max(created)
+    newest = max(created, default=datetime.min)
     horizon = [t for t in export.tickets if t["created"] and _month_end(t["created"]) + timedelta(days=60) <= newest]
     old = {f"{t['created']:%Y-%m}" for t in horizon}
     pairs = [(f"{t['created']:%Y-%m}", t["days"]) for t in horizon if t["days"] is not None]
     by_creation = dict.fromkeys(sorted(old), (None, 0)) | _medians(pairs)
     trend = [(month, "by month of resolution", *by_resolution[month]) for month in sorted(by_resolution)]
     trend += [(month, "by month of creation", *by_creation[month]) for month in sorted(by_creation)]
-    found["3.3"] = Answer(by_resolution[max(by_resolution)][0], len(export.timed), tuple(trend))
+    latest = by_resolution[max(by_resolution)][0] if by_resolution else None
+    found["3.3"] = Answer(latest, len(export.timed), tuple(trend))
     times = {int(c["comment_id"]): moment(c["created_time"]) for c in export.comments}
     written = [
         (time, one["quality_score"])
@@ -258,6 +262,8 @@ def _medians(pairs: Iterable[tuple[str, float]]) -> dict[str, tuple[float | None
 def _days_filled(days: Iterable[date]) -> Answer:
     """The newest 90 days with data, days without any between them."""
     counts = Counter(days)
+    if not counts:
+        return Answer(None, 0)
     last = max(counts)
     first = min(day for day in counts if day > last - timedelta(days=90))
     filled = [first + timedelta(days=number) for number in range((last - first).days + 1)]

@@ -133,10 +133,22 @@ def single(value: float | None, n: int) -> Answer:
     return Answer(value, n, (("", "", value, n),))
 
 
+def counted(part: int, whole: int) -> Answer:
+    """How many of `whole` there are: of none that were looked at, there is nothing to say."""
+    return single(float(part), whole) if whole else Answer(None, 0)
+
+
+def newest(labels: Iterable[Any]) -> Answer:
+    """A list without figures: its headline says only that there is one."""
+    rows = tuple((str(label), "", 1.0, 1) for label in labels)
+    return Answer(1.0, 1, rows) if rows else Answer(None, 0)
+
+
 def worst(rows: Sequence[Row], choose: Callable[..., Row], n: int | None = None) -> Answer:
-    if not rows:
-        return Answer(None, 0)
-    chosen = choose(rows, key=lambda row: row[2])
+    known = [row for row in rows if row[2] is not None]
+    if not known:
+        return Answer(None, 0, tuple(rows))
+    chosen = choose(known, key=lambda row: row[2])
     return Answer(chosen[2], chosen[3] if n is None else n, tuple(rows))
 
 

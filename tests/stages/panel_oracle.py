@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from importlib import resources
@@ -22,8 +23,10 @@ from tests.stages.metric_rows import (
     Answer,
     Export,
     Row,
+    counted,
     grouped,
     mean,
+    newest,
     percent,
     single,
     worst,
@@ -110,9 +113,9 @@ def week_name(time: datetime) -> str:
 
 
 def _ages(export: Export) -> dict[str, Answer]:
-    newest = max(ticket["created"] for ticket in export.tickets if ticket["created"])
+    last = max((ticket["created"] for ticket in export.tickets if ticket["created"]), default=datetime.min)
     ages = [
-        (newest - ticket["created"]).total_seconds() / 86400
+        (last - ticket["created"]).total_seconds() / 86400
         for ticket in export.tickets
         if not ticket["closed"] and ticket["created"]
     ]
@@ -174,7 +177,7 @@ def _tables(export: Export) -> dict[str, Answer]:
             orphans.append((label, "", float(share), len(named)))
     return {
         "team-queue": worst(queue, max, len(export.tickets)),
-        "unassigned": single(held, len(export.tickets)),
+        "unassigned": counted(held, len(export.tickets)),
         "freshness": worst(loaded, max),
         "orphans": worst(orphans, max),
     }
@@ -190,7 +193,7 @@ def _alerts(export: Export) -> dict[str, Answer]:
         "alert-titles": most(titles, 10, total=False),
     }
     days = [ticket["created"].date() for ticket in alerts]
-    every = [min(days) + timedelta(days=number) for number in range((max(days) - min(days)).days + 1)]
+    every = [min(days) + timedelta(days=number) for number in range(_span(days))]
     for key, pattern in (
         ("alert-memory", "memory"),
         ("alert-machine-network", "network alert of a machine"),
@@ -205,13 +208,21 @@ def _alerts(export: Export) -> dict[str, Answer]:
 
 
 def _range_days(export: Export) -> int:
-    days: list[date] = [ticket["created"].date() for ticket in export.tickets if ticket["created"]]
-    return (max(days) - min(days)).days + 1
+    return _span([ticket["created"].date() for ticket in export.tickets if ticket["created"]])
+
+
+def _span(days: Sequence[date]) -> int:
+    """Days from the first to the last, both among them."""
+    return (max(days) - min(days)).days + 1 if days else 0
+
+
+def _pace(figure: float, covered: int) -> float | None:
+    return figure / covered if covered > 0 else None
 
 
 def _automation(export: Export) -> dict[str, Answer]:
     table = {rate["pattern"]: rate for rate in tomllib.loads(RATES)["table"][0]["rates"]}
-    tickets = [ticket for ticket in export.tickets if ticket["automation_pattern"]]
+    tickets = [ticket for ticket in export.tickets if ticket["automation_pattern"] and ticket["created"]]
     covered, every = _range_days(export), len(export.tickets)
     counts = Counter(ticket["automation_pattern"] for ticket in tickets)
     worth = {name: table[name]["hours"] * table[name]["hourly_rate"] for name in table}
@@ -223,30 +234,31 @@ def _automation(export: Export) -> dict[str, Answer]:
     before = [ticket for ticket in tickets if not since(ticket)]
     after = [ticket for ticket in tickets if since(ticket)]
     first_day = min(rate["automated_since"] for rate in table.values() if "automated_since" in rate)
-    newest = max(ticket["created"] for ticket in export.tickets)
-    span = [ticket["created"].date() for ticket in before]
+    created = [ticket["created"].date() for ticket in export.tickets if ticket["created"]]
+    since_then = (max(created) - max(first_day, min(created))).days + 1 if created else 0
+    span = _span([ticket["created"].date() for ticket in before])
     weeks = Counter(week(ticket["created"]) for ticket in tickets)
-    yearly = sum(worth[name] * n for name, n in counts.items()) * 365 / covered
+    yearly = _pace(365 * sum(worth[name] * n for name, n in counts.items()), covered if tickets else 0)
     roi = [(name, "", worth[name] * n * 365 / covered, n) for name, n in counts.items()]
     roi.sort(key=lambda row: (-row[2], row[0]))
     silent = sum(export.seen[ticket["id"]] == 0 for ticket in export.closed)
     motion = counts["motion and sensors"]
     levels = Counter(ticket["task_level"] or "not classified" for ticket in export.tickets)
     return {
-        "auto-candidates": single(len(tickets), every),
+        "auto-candidates": counted(len(tickets), every),
         "auto-coverage": single(percent(len(tickets), every), every),
-        "auto-quick-wins": single(motion, every),
+        "auto-quick-wins": counted(motion, every),
         "auto-saving": single(yearly, len(tickets)),
-        "auto-saved": single(sum(worth[t["automation_pattern"]] for t in after), len(after)),
-        "auto-before": single(7 * len(before) / ((max(span) - min(span)).days + 1), len(before)),
-        "auto-after": single(7 * len(after) / ((newest.date() - first_day).days + 1), len(after)),
+        "auto-saved": single(sum(worth[t["automation_pattern"]] for t in after) if after else None, len(after)),
+        "auto-before": single(_pace(7 * len(before), span), len(before)),
+        "auto-after": single(_pace(7 * len(after), since_then), len(after)),
         "auto-status": most(counts),
         "auto-weekly": worst([(week_name(one), "", float(n), n) for one, n in sorted(weeks.items())], max),
         "auto-patterns": most(counts, 5),
         "auto-roi": worst(roi, max),
-        "communication-gap": single(silent * 5 / 60 * 80, len(export.closed)),
+        "communication-gap": single(silent * 5 / 60 * 80, len(export.closed)) if export.closed else Answer(None, 0),
         "task-levels": shares(levels),
-        "communication-tickets": single(levels["communication"], every),
+        "communication-tickets": counted(levels["communication"], every),
     }
 
 
@@ -258,7 +270,7 @@ def _support(export: Export) -> dict[str, Answer]:
     advice = [(label, "", percent(n, total), n) for label, _, _, n in ranked(named)]
     per_week = Counter((week(t["created"]), t["automation_pattern"]) for t in tickets)
     weeks = sorted({one for one, _ in per_week})
-    every = [weeks[0] + timedelta(weeks=number) for number in range((weeks[-1] - weeks[0]).days // 7 + 1)]
+    every = [weeks[0] + timedelta(days=number) for number in range(0, _span(weeks), 7)]
     found = {"support-patterns": most(counts), "support-advice": worst(advice, max, total)}
     for key, pattern in (
         ("support-access", "access and permissions"),
@@ -274,9 +286,8 @@ def _support(export: Export) -> dict[str, Answer]:
         for before, one in pairwise(every[1:-1]):
             old, new = per_week[before, label], per_week[one, label]
             changes.append((week_name(one), label, percent(new - old, old), new + old))
-    told = [row for row in changes if row[2] is not None]
-    top = max(told, key=lambda row: row[2] or 0)
-    return found | {"support-change": Answer(top[2], top[3], tuple(changes))}
+    top = worst([row for row in changes if row[2] is not None], max)
+    return found | {"support-change": replace(top, rows=tuple(changes))}
 
 
 def _incidents(export: Export) -> dict[str, Answer]:
@@ -290,10 +301,10 @@ def _incidents(export: Export) -> dict[str, Answer]:
         "incident-weekly": worst([(week_name(w), c, float(n), n) for (w, c), n in sorted(weekly.items())], max),
     }
     for key, name in (("cloud", "Cloud"), ("telecom", "Telecommunications"), ("networking", "Networking")):
-        found[f"incident-{key}"] = single(counts[name], len(tickets))
+        found[f"incident-{key}"] = counted(counts[name], len(tickets))
         mine = [ticket for ticket in tickets if ticket["class"] == name]
-        newest = sorted(mine, key=lambda t: (-t["created"].timestamp(), t["id"]))[:20]
-        found[f"recent-{key}"] = Answer(1.0, 1, tuple((str(t["id"]), "", 1.0, 1) for t in newest))
+        mine.sort(key=lambda t: (-t["created"].timestamp(), t["id"]))
+        found[f"recent-{key}"] = newest(ticket["id"] for ticket in mine[:20])
         if key != "cloud":
             found[f"incident-{key}-kinds"] = shares(Counter(ticket[f"{key}_kind"] or "other" for ticket in mine))
     return found
@@ -303,7 +314,8 @@ def _quality(export: Export) -> dict[str, Answer]:
     rows: list[Row] = []
     for part in PARTS:
         marks = [one[f"{part}_score"] for one in export.usable if one[f"{part}_score"] is not None]
-        rows.append((part, "", mean(marks), len(export.usable)))
+        if export.usable:
+            rows.append((part, "", mean(marks), len(export.usable)))
     analysed = {one["id"] for one in export.analyses}
     eligible = {
         int(c["comment_id"])
@@ -331,7 +343,7 @@ def _quality(export: Export) -> dict[str, Answer]:
         "model-positive": single(percent(moods["positive"], looked), looked),
         "model-moods": shares(moods),
         "model-confidence": single(None if sureness is None else 100 * sureness, looked),
-        "model-count": single(looked, looked),
+        "model-count": counted(looked, looked),
     }
 
 

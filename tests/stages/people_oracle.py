@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from tests.stages.metric_rows import (
     Answer,
     Export,
     Row,
+    counted,
     mean,
     moment,
+    newest,
     percent,
     quantile,
     single,
@@ -72,7 +75,7 @@ def _assignees(export: Export) -> dict[str, Answer]:
     closed_met = Counter(t["person"] for t in tickets if t["closed"] and t["TKT-SLA Met"] == "yes")
     closed_judged = Counter(t["person"] for t in tickets if t["closed"] and t["TKT-SLA Met"] in ("yes", "no"))
     glance = [(name, "", percent(closed_met[name], closed_judged[name]), done[name]) for name in kept]
-    least = min((row for row in glance if row[2] is not None), key=lambda row: row[2] or 0)
+    least = worst([row for row in glance if row[2] is not None], min)
     return {
         "assignees": most(people, 15),
         "person-category": worst([(name, other, float(n), n) for (name, other), n in heat], max),
@@ -80,7 +83,7 @@ def _assignees(export: Export) -> dict[str, Answer]:
         "resolution-weekly": worst(weekly, max),
         "person-hours": worst(sorted(hours, key=lambda row: (row[2], row[0])), max),
         "person-sla": worst(sorted(sla, key=lambda row: (-(row[2] or 0), row[0])), min),
-        "performance": Answer(least[2], least[3], tuple(glance)),
+        "performance": replace(least, rows=tuple(glance)),
     }
 
 
@@ -94,14 +97,14 @@ def _comments(seen: list[dict[str, Any]]) -> dict[str, Answer]:
         for series in ("negative", "positive")
     ]
     found = {
-        "visible-comments": single(len(seen), len(seen)),
+        "visible-comments": counted(len(seen), len(seen)),
         "positive-words": single(percent(sum(c["positive"] for c in seen), len(seen)), len(seen)),
         "words-daily": worst(daily, max),
     }
     for key, other in (("positive", "negative"), ("negative", "positive")):
         mine = [comment for comment in seen if comment[key] and not comment[other]]
-        newest = sorted(mine, key=lambda c: (-c["at"].timestamp(), int(c["comment_id"])))[:50]
-        found[f"recent-{key}"] = Answer(1.0, 1, tuple((str(c["comment_id"]), "", 1.0, 1) for c in newest))
+        mine.sort(key=lambda c: (-c["at"].timestamp(), int(c["comment_id"])))
+        found[f"recent-{key}"] = newest(comment["comment_id"] for comment in mine[:50])
     return found
 
 

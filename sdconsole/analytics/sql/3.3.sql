@@ -29,7 +29,7 @@ SELECT to_char(month, 'YYYY-MM') AS label,
        series,
        median_days AS value,
        n,
-       sum(n) FILTER (WHERE series = 'by month of resolution') OVER ()::bigint AS total,
+       coalesce(sum(n) FILTER (WHERE series = 'by month of resolution') OVER (), 0)::bigint AS total,
        (
            SELECT median_days FROM months WHERE series = 'by month of resolution' ORDER BY month DESC LIMIT 1
        ) AS headline,

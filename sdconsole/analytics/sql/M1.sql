@@ -17,5 +17,4 @@ CROSS JOIN LATERAL (
            (3, 'severity missing', without_severity, tickets, true),
            (4, 'unassigned', unassigned, tickets, false)
 ) AS share (position, label, missing, n, graded)
-WHERE n > 0
 ORDER BY position

@@ -17,5 +17,4 @@ CROSS JOIN LATERAL (
     VALUES (1, 'human comments with a text', eligible_analysed, eligible, true),
            (2, 'all comments', analysed, comments, false)
 ) AS share (position, label, hits, n, graded)
-WHERE n > 0
 ORDER BY position
