@@ -100,7 +100,9 @@ class StartedRun:
                 self._end()
 
     def stop(self, reason: str) -> None:
-        """Ask the run to stop; its end follows. One that has ended meanwhile is not asked any more."""
+        """Ask the run to stop; its end follows. One that has ended meanwhile, or was let go, is not asked any more."""
+        if self._left.is_set():
+            return
         with self._lock, suppress(OSError):
             self._channel.send(Stop(reason))
 

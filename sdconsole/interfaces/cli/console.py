@@ -46,6 +46,8 @@ def open_console(settings: Settings, opening: Opening) -> int:
         write_message(f"run {state.run_id} goes on by itself. next: sdconsole attach {state.run_id}")
         return ExitCode.OK
     verdict = state.verdict or Verdict.FAILED
+    if verdict is Verdict.INTERRUPTED and left.terminated:
+        verdict = Verdict.TERMINATED
     write_message(f"run {state.run_id}: {verdict}")
     if not state.complete:
         write_next(f"sdconsole resume {state.run_id}")

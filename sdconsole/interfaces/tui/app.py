@@ -10,15 +10,20 @@ from sdconsole.interfaces.terminal import Terminal, look_at_terminal
 from sdconsole.interfaces.tui.console import ConsoleApp
 from sdconsole.interfaces.tui.library import Library
 from sdconsole.interfaces.tui.service_library import ServiceLibrary
+from sdconsole.interfaces.tui.signals import TERMINATED
 from sdconsole.service.orders import Order
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How the console was left: the last state of the last run it started, and whether that goes on by itself."""
+    """How the console was left: the last state of the last run it started, and whether that goes on by itself.
+
+    `terminated` = the system ended the console with SIGTERM.
+    """
 
     state: RunState | None
     goes_on: bool
+    terminated: bool = False
 
 
 def run_console(
@@ -58,4 +63,4 @@ def run_console(
         app.session.close()
     if app.failure is not None:
         raise app.failure
-    return Left(app.final_state, app.let_go)
+    return Left(app.final_state, app.let_go, app.stopped_for == TERMINATED)

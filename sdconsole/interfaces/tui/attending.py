@@ -30,6 +30,8 @@ class Attending(Desk):
     leaving = False
     let_go = False
     """The run was left to itself."""
+    stopped_for = ""
+    """Why the console was told to stop; "" = it was not."""
     _asked: Waiting | None = None
     """The question that was put to the operator."""
     _asking: Dialog | None = None
@@ -48,6 +50,7 @@ class Attending(Desk):
     def stop_and_leave(self, reason: str) -> None:
         """Stop or hold what is under way; the console ends when it has ended."""
         self.leaving = True
+        self.stopped_for = self.stopped_for or reason
         waiting = self.session.state.waiting
         if not self.session.busy:
             self.finish()

@@ -11,6 +11,10 @@ from collections.abc import Callable
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+TERMINATED = f"signal {signal.SIGTERM.name}"
+"""The reason that a console gives which the system ended."""
+
+
 def _stopped(stop: Callable[[str], object], lost: Callable[[], object], number: signal.Signals) -> None:
     if number is signal.SIGHUP:  # the terminal is gone; what is still said must not fail for want of it
         nowhere = os.open(os.devnull, os.O_RDWR)
