@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
+
+import psycopg
 
 from sdconsole.target.connect import Connection
 
 T = TypeVar("T")
 _CANCEL_SECONDS = 3.0
+_AGAIN_SECONDS = 0.1
 
 
 def side_by_side(
@@ -52,9 +56,17 @@ def side_by_side(
                     look()  # first: a query that was cancelled for us says nothing by itself
                     future.result()
         except BaseException:
-            for connection in connections:
-                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            _end(connections, begun)
             raise
+
+
+def _end(connections: Sequence[Connection], begun: Sequence[Future[T]]) -> None:
+    """Cancels until nothing runs: a session that is between two statements does not hear the first word."""
+    while running := {future for future in begun if not future.done()}:
+        for connection in connections:
+            with suppress(psycopg.Error):  # who is out of reach ends by the time limit of its link
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
+        wait(running, timeout=_AGAIN_SECONDS)
 
 
 def _one_by_one(
