@@ -200,11 +200,14 @@ def _resumed(state: RunState, event: RunResumed) -> RunState:
 
 
 def _finished(state: RunState, event: StageFinished) -> RunState:
+    """A stage that is used again keeps the duration of its own run."""
+    known = _stage(state, event.stage)
+    kept = known.duration_seconds if event.reused else None
     stage = replace(
-        _stage(state, event.stage),
+        known,
         status=event.status,
         note=event.note,
-        duration_seconds=event.duration_seconds,
+        duration_seconds=event.duration_seconds if kept is None else kept,
         artifacts=event.artifacts,
         facts=event.facts,
         error=event.error,

@@ -44,7 +44,7 @@ def last_durations(settings: Settings, run_id: str) -> dict[StageName, float]:
             continue
         state, _ = runs.known_state(runs.run_folder(settings.state_dir, summary.run_id))
         for stage in state.stages:
-            if stage.status in FINISHED and stage.duration_seconds and not stage.reused:
+            if stage.status in FINISHED and stage.duration_seconds:
                 found.setdefault(stage.name, stage.duration_seconds)
     return found
 

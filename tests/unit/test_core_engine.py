@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from sdconsole.core.bus import Bus
 from sdconsole.core.engine import Engine, Outcome
-from sdconsole.core.events import LiveChanged, Record, RunStarted, Waiting, to_json
+from sdconsole.core.events import LiveChanged, Record, RunResumed, RunStarted, StageFinished, Waiting, to_json
 from sdconsole.core.gates import FlagGate, Gate
 from sdconsole.core.model import Artifact, Mode, RunKind, StageName, StageResult, StageStatus
 from sdconsole.core.plan import DEPLOY_STAGES, Plan, deploy_plan, rollback_plan, stage_plan
@@ -172,6 +172,12 @@ def test_without_an_answer_the_run_holds_before_cutover_and_a_later_attempt_fini
     load = resumed.state.stage(StageName.LOAD)
     assert load is not None
     assert load.reused
+    took = StageFinished(StageName.LOAD, StageStatus.PASSED, 12.5)
+    resume = RunResumed("ann", "h", 2, plan.stages)
+    between = [replace(held.records[-1], event=event) for event in (took, resume)]
+    load = fold([*held.records, *between, *resumed.records[1:]]).stage(StageName.LOAD)
+    assert load is not None
+    assert (load.reused, load.duration_seconds) == (True, 12.5), "its own run's duration is lost"
 
 
 def test_a_wrong_name_is_refused_and_never_recorded() -> None:

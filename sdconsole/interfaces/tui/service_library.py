@@ -136,6 +136,6 @@ class ServiceLibrary:
         found: dict[StageName, float] = {}
         for summary in [row for row in rows if not row.alive][:_LOOKED_AT]:
             for stage in service.load_run(self._settings, summary.run_id).stages:
-                if stage.status in FINISHED and stage.duration_seconds and not stage.reused:
+                if stage.status in FINISHED and stage.duration_seconds:
                     found.setdefault(stage.name, stage.duration_seconds)
         return found
