@@ -229,6 +229,8 @@ def test_a_stage_command_has_the_options_of_its_stage_and_of_those_before() -> N
 def test_the_help_of_every_command_leads_with_an_example_that_parses() -> None:
     names = {words for words, _ in commands(app)}
     assert names == set(EXAMPLES), "sdconsole/interfaces/cli/examples.py"
+    for group in {words.split()[0] for words in names if " " in words}:
+        assert f"Example: sdconsole {group} " in help_of(group)
     for words, example in EXAMPLES.items():
         text = help_of(*words.split())
         assert f"Example: sdconsole {example}"[:60] in " ".join(text.split()), words

@@ -40,13 +40,14 @@ from sdconsole.interfaces.cli import options as opt
 from sdconsole.interfaces.cli.console import Opening, open_console
 from sdconsole.interfaces.cli.examples import put_examples
 from sdconsole.interfaces.cli.next_steps import put_next_steps
-from sdconsole.interfaces.cli.output import open_missing_streams, show_error, write_message
+from sdconsole.interfaces.cli.output import open_missing_streams, show_error, write_message, write_next
 from sdconsole.interfaces.exit_codes import ExitCode
 from sdconsole.interfaces.terminal import look_at_terminal
 
 app = typer.Typer(
     name="sdconsole",
-    help="Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console.",
+    help="Example: sdconsole demo --size 20000\n\n"
+    "Deploy a ServiceDesk export from SQLite into PostgreSQL, safely. Without a command: the console.",
     invoke_without_command=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -68,8 +69,9 @@ def console(context: typer.Context, read_only: opt.ReadOnly = False, debug: opt.
         return
     reason = look_at_terminal().why_no_console
     if reason:
-        write_message(f"the console cannot open here: {reason}\n")
-        write_message(context.get_help())
+        write_message(f"the console cannot open here: {reason}")
+        write_message("without it: sdconsole demo --yes, sdconsole plan EXPORT, sdconsole deploy EXPORT")
+        write_next("sdconsole --help")
         raise typer.Exit(ExitCode.USAGE)
     raise typer.Exit(open_console(load_settings(), Opening(read_only=read_only)))
 

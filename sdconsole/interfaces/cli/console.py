@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdconsole.config import Settings
 from sdconsole.errors import Verdict
+from sdconsole.interfaces.cli.next_steps import after_run
 from sdconsole.interfaces.cli.output import write_message, write_next
 from sdconsole.interfaces.exit_codes import ExitCode, exit_code
 from sdconsole.interfaces.terminal import look_at_terminal
@@ -49,8 +50,7 @@ def open_console(settings: Settings, opening: Opening) -> int:
     if verdict is Verdict.INTERRUPTED and left.terminated:
         verdict = Verdict.TERMINATED
     write_message(f"run {state.run_id}: {verdict}")
-    if not state.complete:
-        write_next(f"sdconsole resume {state.run_id}")
+    write_next(after_run(state) if verdict is Verdict.OK else f"sdconsole resume {state.run_id}")
     return exit_code(verdict)
 
 

@@ -105,3 +105,8 @@ def put_examples(app: typer.Typer) -> None:
         if words in EXAMPLES:
             info.short_help = info.short_help or said.split("\n\n")[0]
             info.help = f"Example: sdconsole {EXAMPLES[words]}\n\n{said}"
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            purpose = str(group.typer_instance.info.help)
+            first = next(words for words, _ in commands(group.typer_instance, f"{group.name} ") if words in EXAMPLES)
+            group.short_help, group.help = purpose, f"Example: sdconsole {EXAMPLES[first]}\n\n{purpose}"
