@@ -81,6 +81,8 @@ class RunState:
     paused: Paused | None = None
     """Who let the run rest, while it does."""
     answers: tuple[Answered, ...] = ()
+    decided_seconds: float | None = None
+    """Seconds from the run's begin to the first answer that allowed the way back."""
     scores: Mapping[str, ScoreReported] = field(default_factory=dict)
     """By phase: "before" and "after" cleaning."""
     live_changes: tuple[LiveChanged, ...] = ()
@@ -106,6 +108,16 @@ class RunState:
     @property
     def live_changed(self) -> bool:
         return bool(self.live_changes)
+
+    @property
+    def rto_seconds(self) -> float | None:
+        """Of a rollback: from the confirmed answer to the reader's last query, None until all have answered."""
+        verify = self.stage(StageName.VERIFY)
+        if self.decided_seconds is None or verify is None or verify.status not in FINISHED:
+            return None
+        if verify.started_seconds is None or verify.duration_seconds is None:
+            return None
+        return round(verify.started_seconds + verify.duration_seconds - self.decided_seconds, 3)
 
     @property
     def complete(self) -> bool:
@@ -224,4 +236,6 @@ def _answered(state: RunState, event: Answered) -> RunState:
     if stage.status is StageStatus.WAITING:
         status = StageStatus.PENDING if stage.started_seconds is None else StageStatus.RUNNING
         state = _with_stage(state, replace(stage, status=status))
+    if event.stage is StageName.ROLLBACK and event.accepted and state.decided_seconds is None:
+        state = replace(state, decided_seconds=state.elapsed_seconds)
     return replace(state, waiting=None, answers=(*state.answers, event))

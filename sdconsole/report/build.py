@@ -14,7 +14,7 @@ from typing import Any
 from sdconsole.analytics.catalog import Kind, load_catalog
 from sdconsole.core import runs
 from sdconsole.core.events import CheckResult, ErrorReport
-from sdconsole.core.model import FINISHED, CheckStatus, StageName
+from sdconsole.core.model import CheckStatus, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.core.runs import RunRequest
 from sdconsole.core.safe_text import safe_text
@@ -126,10 +126,9 @@ def _facts(state: RunState, request: RunRequest) -> Iterator[tuple[str, str]]:
     yield "operator", safe_text(started.operator, limit=80)
     yield "started", state.started_at
     yield "ended", state.updated_at
-    verified = state.stage(StageName.VERIFY)
-    if started.kind == "rollback" and verified is not None and verified.status in FINISHED:
-        took = f"{state.elapsed_seconds:.1f} s"
-        yield RTO, f"{took} from the decision to go back until every dashboard's query had answered"
+    if state.rto_seconds is not None:
+        took = f"{state.rto_seconds:.1f} s"
+        yield RTO, f"{took} from the confirmed decision to go back until every dashboard's query had answered"
 
 
 def _environment(course: Course) -> Iterator[tuple[str, str]]:

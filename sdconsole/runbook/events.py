@@ -55,7 +55,7 @@ class RunBegun:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """`switched_seconds` is the switch of the views, `rto_seconds` the time from the decision to the proof."""
+    """`switched_seconds` is the switch of the views, `rto_seconds` from the answer to the reader's last query."""
 
     stretch: int
     run_id: str

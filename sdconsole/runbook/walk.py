@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from sdconsole.core.bus import View
 from sdconsole.core.events import ErrorReport, Record, StageFinished, StageStarted, Waiting
 from sdconsole.core.gates import Answer, Gate, Withdrawable
-from sdconsole.core.model import FINISHED, RunKind, StageName
+from sdconsole.core.model import FINISHED, StageName
 from sdconsole.core.projection import RunState
 from sdconsole.core.stage import Cancellation
 from sdconsole.errors import CheckFailed, ConfirmationRefused, SdconsoleError, Verdict
@@ -159,9 +159,8 @@ class Walker:
     def _stretch(self, stretch: Stretch) -> None:
         done = any(end.stretch == stretch.number and end.verdict is Verdict.OK for end in self.record.state.ends)
         if not done:
-            decided = time.monotonic()
             state = self._run(stretch)
-            end = _ended(stretch, state, time.monotonic() - decided)
+            end = _ended(stretch, state)
             self.runner.ended(end)
             self.record.add(end)
             verdict = state.verdict or Verdict.FAILED
@@ -287,12 +286,10 @@ class _WarnedGate:
             self.gate.withdraw()
 
 
-def _ended(stretch: Stretch, state: RunState, seconds: float) -> RunEnded:
-    """`seconds` since the walk came to this run. A run that was taken up again counts its earlier attempts."""
+def _ended(stretch: Stretch, state: RunState) -> RunEnded:
     load = state.results.get(StageName.LOAD) or state.results.get(StageName.RESTORE)
     change = state.live_changes[-1] if state.live_changes else None
     score = state.scores.get("after")
-    went_back = stretch.plan.kind is RunKind.ROLLBACK and state.verdict is Verdict.OK
     return RunEnded(
         stretch.number,
         state.run_id,
@@ -300,7 +297,7 @@ def _ended(stretch: Stretch, state: RunState, seconds: float) -> RunEnded:
         version=change.to_version if change else load.facts.get("version") if load else None,
         score=score.total if score else None,
         switched_seconds=change.duration_seconds if change else None,
-        rto_seconds=round(max(seconds, state.elapsed_seconds), 3) if went_back else None,
+        rto_seconds=state.rto_seconds if state.verdict is Verdict.OK else None,
     )
 
 

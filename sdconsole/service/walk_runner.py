@@ -156,7 +156,7 @@ class WalkRunner:
         return self.params[name]
 
     def ended(self, end: RunEnded) -> None:
-        """A way back that was walked gets a line of its own in the ledger: how long from the decision to the proof."""
+        """A way back that was walked gets a line of its own in the ledger: its RTO."""
         if end.rto_seconds is None:
             return
         target = resolve_target(self.settings)

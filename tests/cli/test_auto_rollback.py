@@ -80,8 +80,8 @@ def test_readers_get_the_version_before_back_and_the_run_says_so(
     assert [(change.from_version, change.to_version) for change in changes] == [(good, bad), (bad, good)]
     assert 0 < changes[1].duration_seconds < within(5)
     row = admin.execute(
-        "SELECT rto_seconds, (SELECT reason FROM sdconsole.deployment WHERE version = %s) FROM sdconsole.deployment"
-        " WHERE version = %s",
+        "SELECT switched_back_seconds, (SELECT reason FROM sdconsole.deployment WHERE version = %s)"
+        " FROM sdconsole.deployment WHERE version = %s",
         [bad, good],
     ).fetchone()
     assert row is not None

@@ -259,7 +259,7 @@ def test_a_rehearsal_writes_its_rto_into_the_ledger_and_the_record(
     assert runs[2]["version"] == runs[0]["version"]
     with psycopg.connect(pg.dsn) as connection:
         row = connection.execute(
-            "SELECT rto_seconds FROM sdconsole.deployment WHERE live_schema = %s AND state = 'live'", [place]
+            "SELECT switched_back_seconds FROM sdconsole.deployment WHERE live_schema = %s AND state = 'live'", [place]
         ).fetchone()
         told = connection.execute(
             "SELECT run_id, (detail ->> 'rto_seconds')::float, detail ->> 'walk' FROM sdconsole.event"
@@ -273,9 +273,8 @@ def test_a_rehearsal_writes_its_rto_into_the_ledger_and_the_record(
     page = (folder_of(cli, ended.json["walk"]) / "walk.md").read_text()
     assert f"RTO {runs[2]['rto_s']:.1f} s" in page
     for name in ("report.md", "report.html"):
-        assert re.search(r"RTO\W.*[0-9.]+ s from the decision", (folder_of(cli, runs[2]["run"]) / name).read_text()), (
-            name
-        )
+        told_time = rf"RTO\W.*\b{runs[2]['rto_s']:.1f} s from the confirmed decision"
+        assert re.search(told_time, (folder_of(cli, runs[2]["run"]) / name).read_text()), name
         assert "RTO" not in (folder_of(cli, runs[0]["run"]) / name).read_text()
     for run in runs:
         check_sums(folder_of(cli, run["run"]))

@@ -101,8 +101,8 @@ def test_rollback_restores_the_previous_version_in_one_transaction_and_the_next_
     assert world.marks() == world.marks("comments") == world.marks("roster") == {2}
     row = deployment_of(connection, second)
     assert row.state is VersionState.LIVE
-    assert row.rto_seconds is not None
-    assert 0 < row.rto_seconds <= back.duration_seconds < within(1)
+    assert row.switched_back_seconds is not None
+    assert 0 < row.switched_back_seconds <= back.duration_seconds < within(1)
     left = deployment_of(connection, third)
     assert (left.state, left.reason) == (VersionState.PREVIOUS, f"rolled back to {second}")
 

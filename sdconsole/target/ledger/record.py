@@ -224,17 +224,17 @@ def seal_switch(
     replaces: str | None,
     views_digest: str,
     views_major: int,
-    rto_seconds: float | None,
+    switched_back_seconds: float | None,
 ) -> None:
-    """Keeps with the row that becomes live what the live views look like now, and how long a rollback took.
+    """Keeps with the row that becomes live what the live views look like now, and how long switching back took.
 
     `replaces` is the version to go back to from here; None leaves what the row has (a rollback keeps its own past).
-    `rto_seconds` None = it was no rollback.
+    `switched_back_seconds` is the switch alone, not the RTO; None = it was no rollback.
     """
     connection.execute(
         "UPDATE sdconsole.deployment SET previous = coalesce(%s, previous), views_digest = %s, views_major = %s,"
-        " rto_seconds = coalesce(%s, rto_seconds) WHERE id = %s",
-        [replaces, views_digest, views_major, rto_seconds, deployment_id],
+        " switched_back_seconds = coalesce(%s, switched_back_seconds) WHERE id = %s",
+        [replaces, views_digest, views_major, switched_back_seconds, deployment_id],
     )
 
 

@@ -59,7 +59,7 @@ class Deployment:
     live_at: datetime | None
     replaced_at: datetime | None
     ended_at: datetime | None
-    rto_seconds: float | None
+    switched_back_seconds: float | None
     """How long the last rollback to this version took."""
     views_digest: str | None
     views_major: int | None
@@ -90,8 +90,8 @@ class LedgerEvent:
 
 _SELECT: Final = """
     SELECT id, live_schema, version, run_id, mode, canary, state, source, source_digest, clean_digest, rows, tables,
-           score, operator, host, previous, reason, created_at, ready_at, live_at, replaced_at, ended_at, rto_seconds,
-           views_digest, views_major
+           score, operator, host, previous, reason, created_at, ready_at, live_at, replaced_at, ended_at,
+           switched_back_seconds, views_digest, views_major
     FROM sdconsole.deployment
 """
 

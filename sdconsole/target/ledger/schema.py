@@ -43,7 +43,7 @@ CREATE TABLE sdconsole.deployment (
     live_at timestamptz,
     replaced_at timestamptz,
     ended_at timestamptz,
-    rto_seconds double precision,
+    switched_back_seconds double precision,
     views_digest text,
     views_major integer,
     CHECK (NOT (canary AND state IN ('live', 'previous')))

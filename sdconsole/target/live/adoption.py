@@ -149,7 +149,7 @@ def _work(connection: Connection, switch: Switch, opened: OpenTransaction, rows:
         replaces=None,
         views_digest=views_digest(connection, live_schema, [shape.name for shape in row.tables]),
         views_major=server_major(connection),
-        rto_seconds=None,
+        switched_back_seconds=None,
     )
 
 

@@ -134,7 +134,7 @@ def prepare_switch(
         replaces=replaces,
         views_digest=views_digest(connection, live_schema, names),
         views_major=server_major(connection),
-        rto_seconds=time.monotonic() - switch.started if switch.kind == "rollback" else None,
+        switched_back_seconds=time.monotonic() - switch.started if switch.kind == "rollback" else None,
     )
 
 
