@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from importlib import resources
 from pathlib import Path
 
 import sdconsole
+from sdconsole.core.safe_text import safe_text
 from sdconsole.errors import UsageError
 
 
@@ -19,6 +21,11 @@ def shipped_folder() -> Path:
 def shipped() -> dict[str, Path]:
     """Every shipped runbook by name."""
     return {path.stem: path for path in sorted(shipped_folder().glob("*.md"))}
+
+
+def spelled(name: str) -> str:
+    """A runbook's name or path as it is typed again at a shell."""
+    return safe_text(shlex.quote(name))
 
 
 def find(name: str) -> Path:

@@ -148,7 +148,7 @@ def _stages(run: _Open, step: Step) -> tuple[list[StageName], str]:
     return list(whole[first : last + 1]), ""
 
 
-def walk_params(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
+def walk_params(runbook: Runbook, given: Mapping[str, str], *, called: str = "") -> dict[str, str]:
     """Every parameter's value. Raises UsageError ("runbook-param") for a missing or an unknown one."""
     known = [param.name for param in runbook.params]
     for name in given:
@@ -157,7 +157,7 @@ def walk_params(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
                 "runbook-param",
                 f"{runbook.id} has no parameter {name!r}",
                 cause=f"its parameters: {', '.join(known) or 'none'}",
-                next_step=f"sdconsole runbook show {runbook.id}",
+                next_step=f"sdconsole runbook show {called or runbook.id}",
             )
     values = {param.name: given.get(param.name, param.default) for param in runbook.params}
     missing = [param for param in runbook.params if values[param.name] is None]
@@ -166,7 +166,7 @@ def walk_params(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
             "runbook-param",
             f"{runbook.id} needs {missing[0].name}: {missing[0].help}",
             cause=f"{', '.join(param.name for param in missing)} was not given and has no default",
-            next_step=f"sdconsole runbook run {runbook.id} {missing[0].name}=VALUE",
+            next_step=f"sdconsole runbook run {called or runbook.id} {missing[0].name}=VALUE",
         )
     return {name: value for name, value in values.items() if value is not None}
 

@@ -37,6 +37,8 @@ from sdconsole.runbook.record import WalkRecord
 from sdconsole.runbook.walk_state import WalkState
 
 _ROWS_SHOWN = 5
+_NO_WAY_BACK = frozenset({"no-previous", "not-kept"})
+"""Walking on would only ask the same again: what else there is to do is in the error."""
 
 
 class _LeftError(Exception):
@@ -58,6 +60,8 @@ class Walker:
     """One attempt at a walk."""
 
     runbook: Runbook
+    called: str
+    """The runbook as it is typed at a shell."""
     plan: WalkPlan
     values: Mapping[str, str]
     record: WalkRecord
@@ -138,7 +142,7 @@ class Walker:
                     "runbook-check",
                     f"step {step.number} ({step.title}): {check.name} did not pass",
                     cause="\n".join(lines),
-                    next_step=f"put it right, then carry on: sdconsole runbook run {self.runbook.id}",
+                    next_step=f"put it right, then carry on: sdconsole runbook run {self.called}",
                 )
 
     def _attest(self, step: Step, text: str) -> None:
@@ -153,7 +157,7 @@ class Walker:
                 "attestation-declined",
                 f"step {step.number} ({step.title}) was not attested",
                 cause=f"{answer.by} declined: {text}",
-                next_step=f"when it is so: sdconsole runbook run {self.runbook.id}",
+                next_step=f"when it is so: sdconsole runbook run {self.called}",
             )
 
     def _stretch(self, stretch: Stretch) -> None:
@@ -215,7 +219,7 @@ class Walker:
                 "confirmation-wrong" if answer.typed else "confirmation-declined",
                 f"step {step.number} ({step.title}) was not confirmed",
                 cause=f"what was typed is not {expected!r}" if answer.typed else "declined",
-                next_step=f"sdconsole runbook run {self.runbook.id}",
+                next_step=f"sdconsole runbook run {self.called}",
             )
 
     def _clock(self, stretch: Stretch) -> View:
@@ -256,8 +260,8 @@ class Walker:
                 message=f"step {step.number} ({step.title}) took longer than {step.timeout_seconds:g} s",
                 verdict=verdict,
             )
-        if error is not None:
-            error = replace(error, next_step=f"sdconsole runbook run {self.runbook.id}")
+        if error is not None and error.slug not in _NO_WAY_BACK:
+            error = replace(error, next_step=f"sdconsole runbook run {self.called}")
         return _StoppedError(verdict, error.message if error else note, error)
 
     def _fail(self, why: str) -> None:

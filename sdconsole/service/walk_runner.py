@@ -76,6 +76,7 @@ class WalkRunner:
 
     walk_id: str
     runbook: str
+    called: str
     settings: Settings
     params: Mapping[str, str]
     values: Mapping[str, str]
@@ -151,7 +152,7 @@ class WalkRunner:
                 "runbook-param",
                 f"{self.runbook} has stages that need {name}",
                 cause=f"no parameter {name} was given, or the runbook does not declare it",
-                next_step=f"sdconsole runbook run {self.runbook} {name}=VALUE --new",
+                next_step=f"sdconsole runbook run {self.called} {name}=VALUE --new",
             )
         return self.params[name]
 

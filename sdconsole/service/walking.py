@@ -21,7 +21,7 @@ from sdconsole.errors import OperationFailed, TargetLocked, UsageError, Verdict,
 from sdconsole.report.evidence import write_sums
 from sdconsole.runbook.asking import WalkGate
 from sdconsole.runbook.events import WalkResumed, WalkStarted, WalkView
-from sdconsole.runbook.library import find
+from sdconsole.runbook.library import find, shipped, spelled
 from sdconsole.runbook.lint import checked
 from sdconsole.runbook.model import Runbook
 from sdconsole.runbook.paper import COPY, PAGE, page
@@ -44,6 +44,9 @@ class WalkSummary:
 
     walk_id: str
     runbook: str
+    called: str
+    """What `runbook run` takes to carry this walk on: the shipped name, else the path of the frozen copy."""
+    digest: str
     started_at: str
     verdict: Verdict | None
     step: int | None
@@ -66,8 +69,12 @@ class PreparedWalk:
     cancellation: Cancellation
     values: Mapping[str, str]
     """The parameters, and what every runbook may name without declaring it."""
+    called: str
+    """The runbook as it is typed at a shell."""
     earlier: WalkState = field(default_factory=WalkState)
     """What is on record of a walk that is taken up."""
+    other_text: WalkSummary | None = None
+    """An unfinished walk of a runbook with this id that reads otherwise; it is left alone."""
 
     @property
     def target(self) -> str:
@@ -124,6 +131,7 @@ class PreparedWalk:
         runner = WalkRunner(
             self.walk_id,
             self.runbook.id,
+            self.called,
             self.settings,
             self.params,
             self.values,
@@ -131,7 +139,9 @@ class PreparedWalk:
             self.cancellation,
             run_views,
         )
-        state = Walker(self.runbook, self.plan, self.values, record, gate, runner, self.cancellation).walk()
+        state = Walker(
+            self.runbook, self.called, self.plan, self.values, record, gate, runner, self.cancellation
+        ).walk()
         runs.write_private(self.folder / PAGE, page(state).encode())
         if state.complete:
             for run_id in {self.walk_id, *state.runs.values()}:
@@ -142,21 +152,22 @@ class PreparedWalk:
 def prepare_walk(
     settings: Settings, name: str, given: Mapping[str, str], *, new: bool = False, resume: str | None = None
 ) -> PreparedWalk:
-    """A new walk, or the unfinished one of this runbook where there is one and `new` does not say otherwise.
+    """A new walk, or the unfinished one of this very text where there is one and `new` does not say otherwise.
 
     A walk that is taken up goes by its frozen copy and its own parameters and target. Writes nothing. Raises UsageError
     ("runbook-unknown", "runbook-invalid", "runbook-param", "walk-unfinished", ...) and TargetLocked ("run-active").
     """
-    if resume is None and not new:
-        runbook = checked(find(name))
-        for summary in list_walks(settings):
-            if summary.runbook == runbook.id and summary.verdict is not Verdict.OK:
-                resume = summary.walk_id
-                break
     if resume is not None:
         return _taken_up(settings, resume, given)
-    runbook = checked(find(name))
-    params = walk_params(runbook, given)
+    runbook, called = checked(find(name)), spelled(name)
+    other_text = None
+    if not new:
+        left = [walk for walk in list_walks(settings) if walk.verdict is not Verdict.OK]
+        same = next((walk for walk in left if walk.digest == runbook.digest), None)
+        if same is not None:
+            return _taken_up(settings, same.walk_id, given, called=called)
+        other_text = next((walk for walk in left if walk.runbook == runbook.id), None)
+    params = walk_params(runbook, given, called=called)
     if "live_schema" in params:
         settings = _with_live_schema(settings, params["live_schema"])
     plan, _ = plan_walk(runbook)
@@ -165,10 +176,22 @@ def prepare_walk(
     walk_id = new_run_id(now())
     folder = runs.runs_folder(settings.state_dir) / walk_id
     values = {**params, **built_in_values(settings, walk_id)}
-    return PreparedWalk(walk_id, folder, runbook, plan, params, settings, False, Cancellation(), values)
+    return PreparedWalk(
+        walk_id,
+        folder,
+        runbook,
+        plan,
+        params,
+        settings,
+        False,
+        Cancellation(),
+        values,
+        called,
+        other_text=other_text,
+    )
 
 
-def _taken_up(settings: Settings, walk_id: str, given: Mapping[str, str]) -> PreparedWalk:
+def _taken_up(settings: Settings, walk_id: str, given: Mapping[str, str], *, called: str = "") -> PreparedWalk:
     folder = runs.runs_folder(settings.state_dir) / walk_id
     if runs.is_alive(folder, runs.WALK_LOCK):
         raise TargetLocked(
@@ -203,7 +226,8 @@ def _taken_up(settings: Settings, walk_id: str, given: Mapping[str, str]) -> Pre
     plan, _ = plan_walk(runbook)
     current = load_settings(**kept)
     values = {**params, **built_in_values(current, walk_id)}
-    return PreparedWalk(walk_id, folder, runbook, plan, params, current, True, Cancellation(), values, state)
+    called = called or _called(folder, runbook.id, runbook.digest)
+    return PreparedWalk(walk_id, folder, runbook, plan, params, current, True, Cancellation(), values, called, state)
 
 
 def list_walks(settings: Settings) -> tuple[WalkSummary, ...]:
@@ -220,6 +244,8 @@ def list_walks(settings: Settings) -> tuple[WalkSummary, ...]:
             WalkSummary(
                 walk_id=state.walk_id,
                 runbook=state.started.runbook,
+                called=_called(folder, state.started.runbook, state.started.digest),
+                digest=state.started.digest,
                 started_at=state.started_at,
                 verdict=state.verdict,
                 step=state.current.number if state.current else None,
@@ -228,6 +254,13 @@ def list_walks(settings: Settings) -> tuple[WalkSummary, ...]:
             )
         )
     return tuple(found)
+
+
+def _called(folder: Path, runbook_id: str, digest: str) -> str:
+    path = shipped().get(runbook_id)
+    if path is not None and hashlib.sha256(read_text(path).encode()).hexdigest() == digest:
+        return runbook_id
+    return spelled(str(folder / COPY))
 
 
 def load_walk(settings: Settings, walk_id: str) -> WalkState:

@@ -130,9 +130,15 @@ def test_a_check_that_finds_rows_stops_the_walk_and_the_walk_goes_on_at_that_ste
     assert attested[0].at.endswith("Z")
     assert not (folder / "SHA256SUMS").exists()
     refused(inside("runbook", "run", "note.md", "x=1", "--yes", "--json"), 2, "walk-unfinished")
+    assert error["next"].endswith("carry on: sdconsole runbook run note.md"), "the name that was typed"
     path.write_text(NOTE.replace("= 'servicedesk'", "= 'other'"))
-    again = inside("runbook", "run", "note.md", "--yes", "--json")
+    edited = inside("runbook", "run", "note.md", "--yes", "--dsn", pg.dsn, "--json")
+    assert edited.code == 0, "what was edited is another walk"
+    told = re.search(r"sdconsole runbook run (\S+/runbook.md)", edited.err)
+    assert told is not None, edited.err
+    again = inside("runbook", "run", told[1], "--yes", "--json")
     assert again.code == 4, "an unfinished walk goes by its frozen copy"
+    assert again.json["walk"] == left.json["walk"] != edited.json["walk"]
     fresh = inside("runbook", "run", "note.md", "--yes", "--new", "--dsn", pg.dsn, "--json")
     assert fresh.code == 0, fresh.err
     names = check_sums(folder_of(inside, fresh.json["walk"]))
@@ -140,6 +146,7 @@ def test_a_check_that_finds_rows_stops_the_walk_and_the_walk_goes_on_at_that_ste
     assert (folder_of(inside, fresh.json["walk"]) / "runbook.md").read_text() == path.read_text()
     assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
     (folder / "runbook.md").write_text(NOTE + "\n## More\n")
+    path.write_text(NOTE)
     refused(inside("runbook", "run", "note.md", "--yes", "--json"), 1, "walk-damaged")
 
 
@@ -278,6 +285,11 @@ def test_a_rehearsal_writes_its_rto_into_the_ledger_and_the_record(
         assert "RTO" not in (folder_of(cli, runs[0]["run"]) / name).read_text()
     for run in runs:
         check_sums(folder_of(cli, run["run"]))
+    further = cli(
+        *("runbook", "run", "rollback", "--dsn", pg.dsn, "--schema", place, "--yes", "--confirm", place, "--json")
+    )
+    error = refused(further, 4, "no-previous")
+    assert error["next"] == "sdconsole rollback --to VERSION, or sdconsole restore BACKUP", "it would only ask again"
 
 
 def with_a_column(folder: Path, source: Path) -> Path:

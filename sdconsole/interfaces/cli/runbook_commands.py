@@ -79,7 +79,7 @@ def runbook_list(json: opt.Json = False, state_dir: opt.StateDir = None) -> None
     for walk in walks:
         state = "being walked" if walk.alive else walk.verdict or "cut off"
         write_result(f"\n{walk.walk_id}  {walk.runbook}  {state}, at step {walk.step} of {walk.steps}")
-        write_result(f"next     sdconsole runbook run {walk.runbook}")
+        write_result(f"next     sdconsole runbook run {walk.called}")
 
 
 def _stages(book: Runbook) -> int:
@@ -198,12 +198,16 @@ def runbook_run(
         _show_plan(checked(find(name)), given, as_json=json)
         return
     if options.can_ask and not new:
-        unfinished = {walk.runbook for walk in list_walks(settings) if walk.verdict is not Verdict.OK}
+        unfinished = {walk.digest for walk in list_walks(settings) if walk.verdict is not Verdict.OK}
     else:
         unfinished = set()
     if options.can_ask:
         given = _asked(checked(find(name)), given, unfinished)
     walk = prepare_walk(settings, name, given, new=new)
+    if walk.other_text is not None:
+        left = walk.other_text
+        write_message(f"a new walk: {left.walk_id} of another text of {walk.runbook.id} is unfinished; to take it up:")
+        write_message(f"  sdconsole runbook run {left.called}")
     answered = yes or confirm is not None or no_input or json
     if progress is ProgressMode.AUTO and not answered and options.can_ask:
         if can_open_console():
@@ -233,7 +237,7 @@ def _given(words: list[str]) -> dict[str, str]:
 
 def _asked(book: Runbook, given: dict[str, str], unfinished: set[str]) -> dict[str, str]:
     """Asks for the parameters that have no default and were not given."""
-    if book.id in unfinished:
+    if book.digest in unfinished:
         return given
     for param in book.params:
         if param.default is None and param.name not in given:
@@ -288,7 +292,7 @@ def _tell(state: WalkState, walk: PreparedWalk, verdict: Verdict, options: RunOp
         for line in walk_lines(state, walk, verdict):
             write_result(line)
     error = state.ended.error if state.ended else None
-    again = f"sdconsole runbook run {walk.runbook.id}"
+    again = f"sdconsole runbook run {walk.called}"
     if error is not None:
         shown = replace(error, next_step=error.next_step or again)
         for line in error_lines(shown, log=str(walk.folder / "walk.jsonl")):

@@ -52,7 +52,9 @@ class RunbooksScreen(SideScreen):
     @property
     def command(self) -> str:
         chosen = self.chosen
-        return f"sdconsole runbook run {chosen.name}" if chosen is not None else "sdconsole runbook list"
+        if chosen is None:
+            return "sdconsole runbook list"
+        return f"sdconsole runbook run {chosen.walk.called if chosen.walk is not None else chosen.name}"
 
     def show(self, runbooks: Sequence[Runbook], walks: Sequence[WalkSummary]) -> None:
         by_id = {runbook.id: runbook for runbook in runbooks}

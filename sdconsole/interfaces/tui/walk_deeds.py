@@ -125,7 +125,7 @@ class WalkDeeds(SideDeeds):
         """Say what quitting does to the walk, then do it."""
         walk = self.walk.walk
         words = questions.leaving_walk(
-            walk.runbook.id if walk is not None else "", self.walk.state, asking=self.walk.asked is not None
+            walk.called if walk is not None else "", self.walk.state, asking=self.walk.asked is not None
         )
         self.push_screen(Dialog(words), lambda typed: None if typed is None else self.stop_and_leave(reason))
 

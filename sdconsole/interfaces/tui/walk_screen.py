@@ -45,7 +45,7 @@ class WalkScreen(SideScreen):
 
     @property
     def command(self) -> str:
-        return f"sdconsole runbook run {self.picture.walk.runbook.id}" if self.picture else "sdconsole runbook list"
+        return f"sdconsole runbook run {self.picture.walk.called}" if self.picture else "sdconsole runbook list"
 
     @property
     def is_low(self) -> bool:
