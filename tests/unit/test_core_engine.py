@@ -12,7 +12,17 @@ import pytest
 
 from sdconsole.core.bus import Bus
 from sdconsole.core.engine import Engine, Outcome
-from sdconsole.core.events import LiveChanged, Record, RunResumed, RunStarted, StageFinished, Waiting, to_json
+from sdconsole.core.events import (
+    Answered,
+    LiveChanged,
+    Record,
+    RunResumed,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    Waiting,
+    to_json,
+)
 from sdconsole.core.gates import FlagGate, Gate
 from sdconsole.core.model import Artifact, Mode, RunKind, StageName, StageResult, StageStatus
 from sdconsole.core.plan import DEPLOY_STAGES, Plan, deploy_plan, rollback_plan, stage_plan
@@ -178,6 +188,15 @@ def test_without_an_answer_the_run_holds_before_cutover_and_a_later_attempt_fini
     load = fold([*held.records, *between, *resumed.records[1:]]).stage(StageName.LOAD)
     assert load is not None
     assert (load.reused, load.duration_seconds) == (True, 12.5), "its own run's duration is lost"
+    assert resumed.state.rto_seconds is None, "no way back was gone"
+    back = attempt(rollback_plan())
+    timed = [replace(record, elapsed_seconds=10.0 * record.seq) for record in back.records]
+    asked = next(record for record in timed if isinstance(record.event, Answered))
+    looks = next(r for r in timed if isinstance(r.event, StageStarted) and r.event.stage is StageName.VERIFY)
+    proof = replace(looks, event=StageFinished(StageName.VERIFY, StageStatus.PASSED, 3.5))
+    rto = fold([*timed[: looks.seq], proof]).rto_seconds
+    assert rto == looks.elapsed_seconds + 3.5 - asked.elapsed_seconds, "from the answer to the last query"
+    assert fold(timed[: looks.seq]).rto_seconds is None
 
 
 def test_a_wrong_name_is_refused_and_never_recorded() -> None:
