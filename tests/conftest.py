@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +15,14 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from sdconsole.target.embedded.server import EmbeddedServer
+
+
+def pytest_configure() -> None:
+    """Who started the tests may ignore signals, as a job in the background does; the programs under test do not."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 @dataclass(frozen=True, slots=True)

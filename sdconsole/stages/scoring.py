@@ -62,7 +62,9 @@ def scored_after(ctx: Context) -> Score:
     """The score of the clean file: as the clean stage measured it if that was this very file, else measured now."""
     cleaned = ctx.result(StageName.CLEAN)
     clean, record = cleaned.artifact("clean"), cleaned.artifact(_CHECKED)
-    if all(kept.sha256 and file_sha256(Path(kept.path)) == kept.sha256 for kept in (clean, record)):
+    if all(
+        kept.sha256 and file_sha256(Path(kept.path), check=ctx.checkpoint) == kept.sha256 for kept in (clean, record)
+    ):
         measured = score_from_dict(json.loads(Path(record.path).read_bytes())["after"])
         return replace(measured, minimum=ctx.deployment.settings.min_quality)
     return _score_clean_file(ctx)

@@ -126,9 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _run(given, debug=debug)
     except BrokenPipeError:
-        for stream in (sys.stdout, sys.stderr):  # whichever it was: nothing more can be said on it at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         code = ExitCode.PIPE_CLOSED
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # what is left cannot be said; at exit it would only spoil the exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
@@ -142,7 +145,9 @@ def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
 def _run(arguments: list[str], *, debug: bool) -> int:
     as_json = "--json" in arguments or "--output=json" in arguments
     try:
-        return _call(arguments)
+        code = _call(arguments)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, typer.Abort):
