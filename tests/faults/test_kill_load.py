@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import psycopg
@@ -65,8 +65,12 @@ def leading(site: Site) -> Iterator[subprocess.Popen[bytes]]:
 
 def loaders(leader: int) -> list[psutil.Process]:
     """The processes that load rows for this one."""
-    children = psutil.Process(leader).children(recursive=True)
-    return [child for child in children if "sdconsole.target.load.loader" in child.cmdline()]
+    found = []
+    for child in psutil.Process(leader).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if "sdconsole.target.load.loader" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def until(met: Callable[[], bool], seconds: float, what: str) -> None:

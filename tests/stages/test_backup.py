@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -275,7 +275,12 @@ def test_a_schema_that_is_not_there_is_no_empty_dump(target: Target, folder: Pat
 
 
 def dumps_running() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.name() == "pg_dump"]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if child.name() == "pg_dump":
+                found.append(child)
+    return found
 
 
 @pytest.fixture
